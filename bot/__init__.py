@@ -1,0 +1,1 @@
+"""Wardwatch: security-advisory alerts for the people who defend hospitals."""
