@@ -34,7 +34,7 @@ def load(path: Path, schema: type[T] | TypeAdapter[T], names: Iterable[str] = ()
     try:
         return adapter.validate_python(content)
     except ValidationError as error:
-        raise ConfigError(_first_mistake(path, node, error, names)) from error
+        raise ConfigError(_first_mistake(path, node, error, [*_field_names(adapter.json_schema()), *names])) from error
 
 
 def nearest(word: str, names: Iterable[str]) -> str:
@@ -51,20 +51,20 @@ def _first_mistake(path: Path, node: yaml.Node | None, error: ValidationError, n
     message = mistake["msg"].removeprefix("Value error, ")
     if mistake["type"] == "extra_forbidden":
         word = str(mistake["loc"][-1])
-        message = f"unknown name{nearest(word, [*_field_names(error), *names])}"
+        message = f"unknown name{nearest(word, names)}"
     elif mistake["type"] in ("enum", "literal_error"):
         message += nearest(str(mistake["input"]), str(mistake.get("ctx", {}).get("expected", "")).split("'"))
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
     return f"{path}:{place}: {where or 'document'}: {message}{more}"
 
 
-def _field_names(error: ValidationError) -> list[str]:
-    """Names worth proposing: every field of the models that the error's schema mentions is out of reach, so the
-    words pydantic itself lists are used."""
-    words: list[str] = []
-    for mistake in error.errors(include_url=False):
-        words += [str(part) for part in mistake["loc"] if isinstance(part, str)]
-    return words
+def _field_names(schema: Any) -> list[str]:
+    """Every property name that a JSON schema mentions."""
+    if isinstance(schema, dict):
+        return [*schema.get("properties", {}), *(name for part in schema.values() for name in _field_names(part))]
+    if isinstance(schema, list):
+        return [name for part in schema for name in _field_names(part)]
+    return []
 
 
 def _locate(node: yaml.Node | None, loc: tuple[int | str, ...]) -> tuple[int, str]:
