@@ -66,7 +66,7 @@ class SendError(WardwatchError):
 
 
 class RateLimited(SendError):
-    """The platform asks for a pause of ``retry_after`` seconds; ``everywhere`` when it holds for the whole workspace."""
+    """The platform asks for a pause of ``retry_after`` seconds; ``everywhere`` if it holds for the whole workspace."""
 
     def __init__(self, message: str, *, retry_after: float, everywhere: bool = False) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""YAML files that a person edits: read, checked against a schema, errors with file, line, field and the nearest name."""
+"""YAML files that a person edits, read and checked: errors name file, line and field, and propose the nearest name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from bot.errors import ConfigError
 

@@ -1,0 +1,265 @@
+"""Terms (words, phrases, prefixes, compounds, nearness) and a trie that finds very many of them in one pass.
+
+A term as a person writes it:
+
+    hospital            the word, whole
+    patient monitor     the words in a row
+    ransom*             a word that begins so;  *klinikum  one that ends so;  *klinik*  one that holds it
+    =LIS                in exactly this case
+    "hospital attack"~5 all words with at most five others between the first and the last, in any order
+
+``PhraseIndex`` costs what the text holds, not how many terms there are; adding and removing one is immediate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from bot.text import Tokens, is_unspaced, tokens
+
+K = TypeVar("K", bound=Hashable)
+MAX_TERM_WORDS = 24
+MAX_NEARNESS = 50
+_NEAR = re.compile(r'^"(?P<words>[^"]*)"~(?P<distance>\d+)$')
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One parsed term. ``words`` are folded and may begin or end with ``*``; ``text`` is how it was written."""
+
+    text: str
+    words: tuple[str, ...]
+    exact: tuple[str, ...] = ()  # the words in the case that is asked for
+    near: int | None = None  # at most so many other words between the first and the last
+
+    @property
+    def is_phrase(self) -> bool:
+        return len(self.words) > 1
+
+
+class Hit(NamedTuple):
+    """A term found: words ``first`` up to ``after`` of a text, characters ``start`` to ``end``."""
+
+    first: int
+    after: int
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=65536)
+def parse_term(text: str) -> Term:
+    """Read a term. Raises ValueError with one line when nothing could ever match it."""
+    near = _NEAR.match(text)
+    if near:
+        distance = int(near["distance"])
+        words = _words(near["words"])
+        if len(words) < 2 or distance > MAX_NEARNESS:
+            raise ValueError(f"nearness needs two words or more and a distance up to {MAX_NEARNESS}: {text}")
+        return Term(text, words, near=distance)
+    exact = text.startswith("=")
+    words = _words(text[1:] if exact else text.strip('"'))
+    if not words:
+        raise ValueError(f"no word in {text!r}")
+    if len(words) > MAX_TERM_WORDS:
+        raise ValueError(f"more than {MAX_TERM_WORDS} words in {text[:60]!r}")
+    if exact:
+        found = tokens(text[1:])
+        return Term(text, words, exact=tuple(found.text[start:end] for start, end in found.spans))
+    return Term(text, words)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    words: list[str] = []
+    for chunk in text.split():
+        parts = list(tokens(chunk.strip("*")).words)
+        if not parts:
+            continue
+        if chunk.startswith("*") and not is_unspaced(parts[0]):
+            parts[0] = _wild(chunk, "*" + parts[0])
+        if chunk.endswith("*") and not is_unspaced(parts[-1]):
+            parts[-1] = _wild(chunk, parts[-1] + "*")
+        words += parts
+    return tuple(words)
+
+
+def _wild(chunk: str, word: str) -> str:
+    if len(word.strip("*")) < 2:
+        raise ValueError(f"a * needs at least two letters beside it: {chunk}")
+    return word
+
+
+def word_matches(pattern: str, word: str) -> bool:
+    """Whether a folded word fits a word of a term."""
+    if "*" not in pattern:
+        return pattern == word
+    core = pattern.strip("*")
+    if pattern[0] == "*" and pattern[-1] == "*":
+        return core in word
+    return word.endswith(core) if pattern[0] == "*" else word.startswith(core)
+
+
+class _Wildcards:
+    """Which wildcard words of an index a given word fits; remembered for each word met."""
+
+    MEMORY = 200_000
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._lengths: dict[tuple[bool, bool], dict[int, set[str]]] = {}
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def add(self, pattern: str) -> None:
+        self._counts[pattern] = self._counts.get(pattern, 0) + 1
+        if self._counts[pattern] == 1:
+            core = pattern.strip("*")
+            kind = (pattern[0] == "*", pattern[-1] == "*")
+            self._lengths.setdefault(kind, {}).setdefault(len(core), set()).add(core)
+            self._known.clear()
+
+    def remove(self, pattern: str) -> None:
+        self._counts[pattern] -= 1
+        if not self._counts[pattern]:
+            del self._counts[pattern]
+            core = pattern.strip("*")
+            self._lengths[(pattern[0] == "*", pattern[-1] == "*")][len(core)].discard(core)
+            self._known.clear()
+
+    def of(self, word: str) -> tuple[str, ...]:
+        known = self._known.get(word)
+        if known is None:
+            if len(self._known) >= self.MEMORY:
+                self._known.clear()
+            known = self._known[word] = tuple(self._find(word))
+        return known
+
+    def _find(self, word: str) -> Iterator[str]:
+        for length, cores in self._lengths.get((False, True), {}).items():
+            if word[:length] in cores:
+                yield word[:length] + "*"
+        for length, cores in self._lengths.get((True, False), {}).items():
+            if length <= len(word) and word[-length:] in cores:
+                yield "*" + word[-length:]
+        for length, cores in self._lengths.get((True, True), {}).items():
+            for core in {word[i : i + length] for i in range(len(word) - length + 1)} & cores:
+                yield f"*{core}*"
+
+
+_END = ""  # the key under which a trie node keeps what ends there; no word is empty
+
+
+class PhraseIndex(Generic[K]):
+    """Many terms, each under a key of the caller's; one pass over a text finds them all."""
+
+    def __init__(self) -> None:
+        self._root: dict[str, Any] = {}
+        self._wildcards = _Wildcards()
+
+    def add(self, term: Term, key: K) -> None:
+        """Watch for ``term``; the same pair twice counts once."""
+        node = self._root
+        for word in _path(term):
+            if "*" in word:
+                self._wildcards.add(word)
+            node = node.setdefault(word, {})
+        node.setdefault(_END, {})[(term, key)] = None
+
+    def remove(self, term: Term, key: K) -> None:
+        """Forget ``term`` under ``key``; KeyError when it was not there."""
+        path = _path(term)
+        nodes = [self._root]
+        for word in path:
+            nodes.append(nodes[-1][word])
+        del nodes[-1][_END][(term, key)]
+        if not nodes[-1][_END]:
+            del nodes[-1][_END]
+        for word, parent, node in zip(reversed(path), reversed(nodes[:-1]), reversed(nodes[1:]), strict=True):
+            if "*" in word:
+                self._wildcards.remove(word)
+            if not node:
+                del parent[word]
+
+    def find(self, text: Tokens) -> Iterator[tuple[K, Term, Hit]]:
+        """Every (key, term, place) in ``text``."""
+        words, root, wild, joined = text.words, self._root, self._wildcards.of, text.joined
+        for first in range(len(words)):
+            word = words[first]
+            if word not in root and first not in joined and not wild(word):
+                continue
+            pending = [(first, root)]
+            while pending:
+                at, node = pending.pop()
+                for child, after in self._steps(node, words, joined, at, wild):
+                    for term, key in child.get(_END, ()):
+                        hit = confirm(term, text, first, after)
+                        if hit:
+                            yield key, term, hit
+                    if after < len(words):
+                        pending.append((after, child))
+
+    @staticmethod
+    def _steps(
+        node: dict[str, Any],
+        words: tuple[str, ...],
+        joined: dict[int, tuple[str, int]],
+        at: int,
+        wild: Callable[[str], tuple[str, ...]],
+    ) -> Iterator[tuple[dict[str, Any], int]]:
+        forms = ((words[at], at + 1), joined[at]) if at in joined else ((words[at], at + 1),)
+        for word, after in forms:
+            if word in node:
+                yield node[word], after
+            for pattern in wild(word):
+                if pattern in node:
+                    yield node[pattern], after
+
+
+def _path(term: Term) -> tuple[str, ...]:
+    """Where a term stands in the trie; a nearness stands under its longest word."""
+    return term.words if term.near is None else (max(term.words, key=len),)
+
+
+def confirm(term: Term, text: Tokens, first: int, after: int) -> Hit | None:
+    """The hit of ``term`` at words ``first`` to ``after``, if its case and nearness agree."""
+    if term.exact and tuple(text.text[s:e] for s, e in text.spans[first:after]) != term.exact:
+        return None
+    if term.near is not None:
+        window = _nearby(term, text, first)
+        if window is None:
+            return None
+        first, after = window
+    start, end = text.slice(first, after)
+    return Hit(first, after, start, end)
+
+
+def _nearby(term: Term, text: Tokens, at: int) -> tuple[int, int] | None:
+    """The narrowest stretch around word ``at`` that holds all words of a nearness, within its distance."""
+    reach = len(term.words) + (term.near or 0)
+    best: tuple[int, int] | None = None
+    for first in range(max(0, at - reach + 1), at + 1):
+        missing = list(term.words)
+        for index in range(first, min(first + reach, len(text.words))):
+            word = text.words[index]
+            fits = next((pattern for pattern in missing if word_matches(pattern, word)), None)
+            if fits:
+                missing.remove(fits)
+            if not missing:
+                if index >= at and (best is None or index + 1 - first < best[1] - best[0]):
+                    best = (first, index + 1)
+                break
+    return best
+
+
+@lru_cache(maxsize=4096)
+def _alone(term: Term) -> PhraseIndex[None]:
+    index: PhraseIndex[None] = PhraseIndex()
+    index.add(term, None)
+    return index
+
+
+def find_term(term: Term, text: Tokens) -> list[Hit]:
+    """Every place where one ``term`` stands in ``text``."""
+    return [hit for _, _, hit in _alone(term).find(text)]

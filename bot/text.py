@@ -1,0 +1,115 @@
+"""The one tokeniser: it serves the matcher, the full-text index and the highlighter, so that they can never disagree.
+
+Text is NFKC-normalised and split into words of letters and digits; case and diacritics are folded. Scripts written
+without spaces (Han, kana, Hangul, Thai) give one token a character, so that a phrase of characters is found inside a
+sentence. Words joined by hyphens or underscores are kept in parts *and* whole: ``MX-800`` is ``mx`` followed by
+``800``, and also ``mx800``.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+MAX_TOKEN = 64  # characters; a longer run of letters is cut, the same way for the matcher and the index
+
+_UNSPACED = (
+    "\u0e00-\u0e7f\u1100-\u11ff\u3005\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
+    "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
+_JOINED = re.compile(rf"[^\W_{_UNSPACED}]+(?:[-_\u2010\u2011][^\W_{_UNSPACED}]+)+")
+_UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
+
+
+_LETTERS = {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h", "ŧ": "t"}
+_LETTERS["ς"] = "σ"
+
+
+class _Folding(dict[int, str]):
+    """One character to its folded form, filled as characters are met."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        first, *marks = list(unicodedata.normalize("NFD", character))
+        if character in _LETTERS:
+            folded = _LETTERS[character]
+        elif 0x300 <= code <= 0x36F:
+            folded = ""
+        elif ord(first) < 0x530 and all(0x300 <= ord(mark) <= 0x36F for mark in marks):
+            folded = _LETTERS.get(first, first)  # Latin, Greek, Cyrillic; kana and Hangul keep their marks
+        else:
+            folded = character
+        self[code] = folded
+        return folded
+
+
+_FOLDING = _Folding()
+
+
+def fold(text: str) -> str:
+    """NFKC, case and diacritics folded: ``"Krankenhäuser"`` -> ``"krankenhauser"``, ``"ŁÓDŹ"`` -> ``"lodz"``."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
+
+
+def is_unspaced(word: str) -> bool:
+    """Whether ``word`` is a character of a script written without spaces."""
+    return bool(_UNSPACED_CHARACTER.match(word))
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The words of a text in order. ``words[i]`` stands at characters ``spans[i]`` of ``text`` (NFKC).
+
+    ``joined[i]`` lists whole forms that begin at word ``i``: (whole form, index of the word after it).
+    """
+
+    text: str
+    words: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+    joined: dict[int, tuple[str, int]] = field(default_factory=dict)
+
+    def slice(self, first: int, after: int) -> tuple[int, int]:
+        """Character offsets of words ``first`` up to (not with) ``after``."""
+        return self.spans[first][0], self.spans[after - 1][1]
+
+
+def tokens(text: str) -> Tokens:
+    """The tokens of ``text``."""
+    if text.isascii():
+        lowered = text.lower()
+        matches = list(_ASCII_WORD.finditer(lowered))
+        spans = tuple(m.span() for m in matches)
+        words = tuple(m[0][:MAX_TOKEN] for m in matches)
+    else:
+        text = unicodedata.normalize("NFKC", text)
+        found = [(m.span(), fold(m[0])[:MAX_TOKEN]) for m in _WORD.finditer(text)]
+        spans = tuple(span for span, word in found if word)
+        words = tuple(word for _, word in found if word)
+    return Tokens(text, words, spans, _joined(text, words, spans))
+
+
+def _joined(text: str, words: tuple[str, ...], spans: tuple[tuple[int, int], ...]) -> dict[int, tuple[str, int]]:
+    if "-" not in text and "_" not in text and text.isascii():
+        return {}
+    starts = {start: index for index, (start, _) in enumerate(spans)}
+    whole: dict[int, tuple[str, int]] = {}
+    for match in _JOINED.finditer(text):
+        first = starts.get(match.start())
+        if first is None:
+            continue
+        after = first
+        while after < len(spans) and spans[after][1] <= match.end():
+            after += 1
+        if after > first + 1:
+            whole[first] = ("".join(words[first:after])[:MAX_TOKEN], after)
+    return whole
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Only the folded words of ``text``."""
+    return tokens(text).words
