@@ -1,1 +1,3 @@
 """Wardwatch: security-advisory alerts for the people who defend hospitals."""
+
+VERSION = "0.1.0"

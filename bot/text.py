@@ -12,6 +12,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidi overrides, zero-width, surrogates, unassigned
 MAX_TOKEN = 64  # characters; a longer run of letters is cut, the same way for the matcher and the index
 
 _UNSPACED = (
@@ -113,3 +114,16 @@ def _joined(text: str, words: tuple[str, ...], spans: tuple[tuple[int, int], ...
 def words(text: str) -> tuple[str, ...]:
     """Only the folded words of ``text``."""
     return tokens(text).words
+
+
+def visible(text: str, keep: str = "") -> str:
+    """``text`` without what cannot be seen (controls, bidi marks, zero-width); line breaks become spaces.
+
+    Characters of ``keep`` stay as they are. A zero-width joiner between emoji is lost, which only splits the emoji.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c if c in keep or unicodedata.category(c) not in _INVISIBLE else " " if c in "\n\r\t\u2028\u2029" else ""
+        for c in text
+    )

@@ -1,0 +1,1 @@
+"""Slack: the only place that knows it. blocks shapes, client sends and asks, app listens."""
