@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class DemoStage:
     """Feeds on a loopback port of the system's choosing, empty at first; ``publish_next`` tells the next event.
 
-    ``config_dir`` is the folder that holds ``demo/``. Entering raises ConfigError when the content is wrong.
+    ``config_dir`` is the folder that holds ``demo/``. Raises ConfigError when its content is wrong.
     """
 
     def __init__(self, config_dir: Path) -> None:

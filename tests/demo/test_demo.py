@@ -155,7 +155,8 @@ async def test_the_stage_leaves_nothing_behind(http: aiohttp.ClientSession) -> N
 async def test_markup_in_the_script_stays_text(tmp_path: Path, http: aiohttp.ClientSession, path: str) -> None:
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "sources.yaml").write_text(
-        f"[{{id: aa, name: A & B, organisation: O, country: CZ, language: cs, url: http://127.0.0.1/{path}, private: true}}]"
+        "[{id: aa, name: A & B, organisation: O, country: CZ, language: cs, private: true,"
+        f" url: http://127.0.0.1/{path}}}]"
     )
     (tmp_path / "demo" / "timeline.yaml").write_text(
         "[{at: 2020-03-13T00:00:00Z, source: aa, guid: <g>, title: 'R&D ]]> \"x\"', link: 'https://a.example/?b=1&c=<',"
