@@ -1,0 +1,147 @@
+"""Facts that prose states in a fixed form: CVE ids, CVSS scores, vendor and sector lines, severities, TLP markings."""
+
+from __future__ import annotations
+
+import re
+
+from bot.model import Severity, Tlp
+
+MOST_CVES = 500
+_MOST_NAMES = 100
+_LONGEST_NAME = 200  # characters
+
+_CVE = re.compile(r"(?<![A-Za-z0-9])CVE[\s_-]?((?:19|20)\d{2})[-_](\d{4,7})(?!\d)", re.IGNORECASE)
+_DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+_SCORE = r"(?P<score>10(?:[.,]0)?(?![\d.,]*\d)|(?<![\d.,])\d[.,]\d(?![\d.]*\d)|(?<![\d.,])\d(?=\s*/\s*10\b))"
+_VERSION = r"(?:v(?:er(?:sion)?)?[\s.]*\d(?:\.\d)?|[234]\.[01](?![\d/])|[234](?![\d.,]))"
+_CVSS = (
+    re.compile(
+        rf"\bCVSS[\s:_-]{{0,3}}{_VERSION}?(?!/)(?:[^\d\n|/]|{_VERSION}(?=[^/\d])){{0,60}}?{_SCORE}", re.IGNORECASE
+    ),
+    re.compile(
+        rf"(?:base\s*score|score\s+de\s+base|basis[\s-]?score|puntuaci[óo]n\s+base|punteggio\s+base)[^\d\n]{{0,30}}{_SCORE}",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"(?:^|[\s|(])v[34](?:\.\d)?\s+{_SCORE}", re.IGNORECASE),  # a cell of CISA's table
+)
+_LABELS = (
+    r"Vendors?|Equipment|Products?|Vulnerabilit(?:y|ies)|CVSS|Attention|Countries|Company|Critical Infrastructure|Note"
+)
+_END = rf"(?=\s*(?:[|\n]|$|\d\.\s+[A-Z]{{2}}|\b(?:{_LABELS})[\w /]{{0,25}}:))"
+_VENDOR = re.compile(rf"(?:^|[|\n•*·-]\s*|\.\s+|\d\s)Vendors?\s*:\s*(.{{1,300}}?){_END}", re.IGNORECASE)
+_EQUIPMENT = re.compile(rf"(?:^|[|\n•*·-]\s*|\s)Equipment\s*:\s*(.{{1,1500}}?){_END}", re.IGNORECASE)
+_TABLE = re.compile(r"^(?:CVSS \| )?Vendor \| Equipment(?: \| .*)?\n(.+)$", re.IGNORECASE | re.MULTILINE)
+_SECTORS = re.compile(
+    r"Critical\s+Infrastructure\s+Sectors?\s*:?\s*(.{3,600}?)(?=\s*(?:[|\n]|$|\.\s|Countr(?:y|ies)|Company\s+Head))",
+    re.IGNORECASE,
+)
+_COMPANY_FORM = re.compile(
+    r"^(?:inc|ltd|llc|l\.l\.c|co|corp|corporation|gmbh|ag|s\.?a|s\.?r\.?l|s\.?p\.?a|b\.?v|plc|limited|kg|a/s|oy|ab)\b\.?",
+    re.IGNORECASE,
+)
+_KNOWN_SECTORS = (
+    "Chemical", "Commercial Facilities", "Communications", "Critical Manufacturing", "Dams", "Defense Industrial Base",
+    "Emergency Services", "Energy", "Financial Services", "Food and Agriculture", "Government Facilities",
+    "Government Services and Facilities", "Healthcare and Public Health", "Information Technology",
+    "Nuclear Reactors, Materials, and Waste", "Transportation Systems", "Transportation",
+    "Water and Wastewater Systems", "Water and Wastewater",
+)  # fmt: skip
+_KNOWN = re.compile(
+    "|".join(re.escape(name).replace("and", "(?:and|&)") for name in sorted(_KNOWN_SECTORS, key=len, reverse=True)),
+    re.IGNORECASE,
+)
+_SEVERITY_WORDS = {
+    "niedrig": Severity.LOW, "low": Severity.LOW, "mittel": Severity.MEDIUM, "medium": Severity.MEDIUM,
+    "moderate": Severity.MEDIUM, "hoch": Severity.HIGH, "high": Severity.HIGH, "important": Severity.HIGH,
+    "kritisch": Severity.CRITICAL, "critical": Severity.CRITICAL,
+}  # fmt: skip
+_BRACKETED = re.compile(r"\[\s*([A-Za-z]{3,9})\s*\]")
+_DUTCH = re.compile(r"\[\s*([LMH])\s*/\s*([LMH])\s*\]")  # NCSC-NL: chance and damage
+_SEVERITY_LINE = re.compile(
+    r"^(?:Severity|Risk level|Schweregrad|Risikostufe)\s*:\s*([A-Za-z]{3,9})\b", re.IGNORECASE | re.MULTILINE
+)
+_TLP = re.compile(r"\bTLP\s?[:\-‑]\s?(CLEAR|WHITE|GREEN|AMBER\s?\+\s?STRICT|AMBER|RED)\b", re.IGNORECASE)
+
+
+def cves(text: str) -> tuple[str, ...]:
+    """CVE ids in ``text`` in order, each once, upper case; at most 500."""
+    found = (f"CVE-{year}-{number}" for year, number in _CVE.findall(_DASHES.sub("-", text)))
+    return tuple(dict.fromkeys(found))[:MOST_CVES]
+
+
+def cvss(text: str) -> float | None:
+    """The highest CVSS base score that ``text`` states, or None. Versions and vectors are no scores."""
+    if "cvss" not in text.lower() and not _CVSS[1].search(text):
+        return None
+    scores = (float(match["score"].replace(",", ".")) for pattern in _CVSS for match in pattern.finditer(text))
+    return max((score for score in scores if 0 <= score <= 10), default=None)
+
+
+def vendors(text: str) -> tuple[str, ...]:
+    """Vendors named by lines such as ``Vendor: Acme, Inc.`` or by CISA's summary table."""
+    return _names([*_VENDOR.findall(text), *_column(text, -2)])
+
+
+def products(text: str) -> tuple[str, ...]:
+    """Products named by lines such as ``Equipment: Pump A, Pump B`` or by CISA's summary table."""
+    return _names([*_EQUIPMENT.findall(text), *_column(text, -1)])
+
+
+def _column(text: str, offset: int) -> list[str]:
+    """One column of CISA's table ``CVSS | Vendor | Equipment | Vulnerabilities``; -1 is equipment, -2 is vendor."""
+    found = []
+    for match in _TABLE.finditer(text):
+        header = match[0].split("\n")[0].lower().split(" | ")
+        cells = match[1].split(" | ")
+        place = header.index("equipment") + 1 + offset
+        if place < len(cells):
+            found.append(cells[place])
+    return found
+
+
+def _names(found: list[str]) -> tuple[str, ...]:
+    names: list[str] = []
+    for line in found:
+        for part in re.split(r"\s*[,;]\s*", line.strip(" .*|")):
+            if names and _COMPANY_FORM.match(part):
+                names[-1] += f", {part}"
+            elif part:
+                names.append(part[:_LONGEST_NAME])
+    return tuple(dict.fromkeys(names))[:_MOST_NAMES]
+
+
+def sectors(text: str) -> tuple[str, ...]:
+    """Sectors on a line ``Critical Infrastructure Sectors: …``."""
+    return tuple(dict.fromkeys(sector for found in _SECTORS.findall(text) for sector in sectors_of(found)))
+
+
+def sectors_of(line: str) -> tuple[str, ...]:
+    """The sectors of a list such as ``Energy, Healthcare and Public Health and Dams``; known names hold their "and"."""
+    line = " ".join(line.split())[:1000]
+    known = {name.lower(): name for name in _KNOWN_SECTORS}
+    found = [known.get(match.lower().replace("&", "and"), match) for match in _KNOWN.findall(line)]
+    rest = re.split(r"\s*[,;]\s*(?:and\s+)?|\s+and\s+", _KNOWN.sub(";", line))
+    others = [part.strip(" .:") for part in rest if 3 <= len(part.strip(" .:;")) <= 60]
+    return tuple(dict.fromkeys((*found, *(part for part in others if ";" not in part))))
+
+
+def severity(title: str, text: str) -> Severity | None:
+    """The publisher's own grading: CERT-Bund's ``[hoch]``, NCSC-NL's ``[M/H]``, a line ``Severity: high``."""
+    if found := _DUTCH.search(title):
+        grades = found[1] + found[2]
+        return (
+            Severity.CRITICAL
+            if grades == "HH"
+            else {"H": Severity.HIGH, "M": Severity.MEDIUM}.get(min(grades, key="HML".index), Severity.LOW)
+        )
+    words = [*_BRACKETED.findall(title), *_SEVERITY_LINE.findall(text)]
+    return next((_SEVERITY_WORDS[word.lower()] for word in words if word.lower() in _SEVERITY_WORDS), None)
+
+
+def tlp(text: str) -> Tlp | None:
+    """The first TLP marking in ``text``; TLP:WHITE of version 1 is TLP:CLEAR."""
+    found = _TLP.search(text)
+    if not found:
+        return None
+    label = re.sub(r"\s", "", found[1].lower())
+    return Tlp.CLEAR if label == "white" else Tlp(label)
