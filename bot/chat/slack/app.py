@@ -1,4 +1,4 @@
-"""Listens to Slack: ``/ward`` and the buttons, over Socket Mode or signed HTTP; acknowledged at once, answered by a task.
+"""Listens to Slack: `/ward` and the buttons, over Socket Mode or signed HTTP; acknowledged at once, answered by tasks.
 
 One listener for every verb (listeners cost linearly). The same signed request acts once, whoever repeats it; another
 workspace's requests do not act at all.

@@ -1,0 +1,51 @@
+"""When things run: one APScheduler in each process, its jobs in memory; the database says what is due.
+
+A job that comes late still runs (``misfire_grace_time=None``), several late runs are one, and none runs beside itself.
+A job that raises is logged and runs again at its next time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, time, timedelta
+
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that recurs: every ``every``, or daily at ``at`` (UTC)."""
+
+    name: str
+    work: Callable[[], Awaitable[object]]
+    every: timedelta | None = None
+    at: time | None = None
+
+    def trigger(self) -> BaseTrigger:
+        if self.at is not None:
+            return CronTrigger(hour=self.at.hour, minute=self.at.minute, second=self.at.second, timezone=UTC)
+        assert self.every is not None
+        return IntervalTrigger(seconds=self.every.total_seconds(), timezone=UTC)
+
+
+def scheduler(jobs: list[Job]) -> AsyncIOScheduler:
+    """A scheduler with these jobs, not yet started."""
+    scheduler = AsyncIOScheduler(
+        timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+    )
+    scheduler.add_listener(_report, EVENT_JOB_ERROR)
+    for job in jobs:
+        scheduler.add_job(job.work, job.trigger(), id=job.name, name=job.name)
+    return scheduler
+
+
+def _report(event: JobExecutionEvent) -> None:
+    log.error("job=%s outcome=failed error=%s", event.job_id, type(event.exception).__name__, exc_info=event.exception)
