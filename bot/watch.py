@@ -57,6 +57,10 @@ class Scan:
         clause, hits = f"lexicon:{condition.lexicon}", self.by_lexicon.get(condition.lexicon, ())
         return [self.evidence(clause, place, hit) for place, hit in hits if _within(place, condition.in_)]
 
+    def text(self, place: Place) -> Tokens:
+        """The words of one of the subject's texts."""
+        return self._texts[place]
+
     def evidence(self, clause: str, place: Place, hit: Hit) -> Evidence:
         """One hit as evidence."""
         return Evidence(clause, self._texts[place].text[hit.start : hit.end], place, hit.start, hit.end)

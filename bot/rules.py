@@ -1,0 +1,153 @@
+"""The rule file ``config/rules.yaml``: what concerns healthcare, what threatens, how grave it is.
+
+Three tables of rules, each a condition (``conditions.py``) with an id and a title for people:
+
+- ``relevance``: every rule that holds counts, ``direct`` over ``mention``. A rule whose words all stand in a list of
+  sectors (``lists``) gives a mention at most.
+- ``threats``: every rule that holds adds its threat, but ``instead_of`` takes weaker ones back.
+- ``severity``: the highest grade of the rules that hold; they may test ``relevance`` and ``threat``.
+
+``masks`` name lexicons whose words hide what stands beneath them ("health check"); text after one of ``tails``
+("Related:") does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pydantic
+
+from bot.conditions import Condition, lexicons_used
+from bot.errors import ConfigError
+from bot.model import Relevance, Severity, Threat
+from bot.yamlfile import load, nearest
+
+Fact = Literal[
+    "health-publisher",  # the source serves the health sector only
+    "few-sectors",  # the publisher names one or two sectors
+    "many-sectors",  # ... three or more
+    "known-ransomware",  # CISA knows its use in ransomware campaigns
+    "stated-critical",  # the publisher's own grading
+    "stated-high",
+    "stated-medium",
+    "stated-low",
+]
+
+
+class _Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Rule(_Strict):
+    """One line of a table: it holds when ``fact`` and ``when`` do, ``unless`` does not, and ``beside`` is near."""
+
+    id: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="short name, unique")]
+    title: Annotated[str, pydantic.Field(min_length=1, description="the reason, as people read it")]
+    note: Annotated[str, pydantic.Field(description="why the rule is so")] = ""
+    fact: Annotated[Fact | None, pydantic.Field(description="a typed fact of the advisory")] = None
+    when: Annotated[Condition | None, pydantic.Field(description="the condition")] = None
+    unless: Annotated[Condition | None, pydantic.Field(description="what stops it")] = None
+    beside: Annotated[Condition | None, pydantic.Field(description="what must stand near the words of `when`")] = None
+    within: Annotated[int, pydantic.Field(ge=0, le=50, description="how near: words between them, at most")] = 8
+
+    @pydantic.model_validator(mode="after")
+    def _sensible(self) -> Rule:
+        if self.when is None and self.fact is None:
+            raise ValueError("a rule needs `when` or `fact`")
+        if self.beside is not None and self.when is None:
+            raise ValueError("`beside` needs `when`: the words that it stands beside")
+        return self
+
+    @property
+    def conditions(self) -> dict[str, Condition]:
+        """Its conditions by the name of their part."""
+        parts = {"when": self.when, "unless": self.unless, "beside": self.beside}
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+class RelevanceRule(Rule):
+    """Says how an advisory concerns healthcare."""
+
+    gives: Annotated[Relevance, pydantic.Field(description="direct or mention")]
+
+    @pydantic.field_validator("gives")
+    @classmethod
+    def _positive(cls, value: Relevance) -> Relevance:
+        if value is Relevance.NONE:
+            raise ValueError("none is what remains when no rule holds; use direct or mention")
+        return value
+
+
+class ThreatRule(Rule):
+    """Says what kind of danger an advisory speaks of."""
+
+    gives: Annotated[Threat, pydantic.Field(description="the threat")]
+    instead_of: Annotated[tuple[Threat, ...], pydantic.Field(description="weaker threats it replaces")] = ()
+
+
+class SeverityRule(Rule):
+    """Says how grave it is at least."""
+
+    gives: Annotated[Severity, pydantic.Field(description="at least this grade")]
+
+
+class Lists(_Strict):
+    """When a hit is merely one in a list of sectors: so many other sectors stand near it."""
+
+    lexicon: Annotated[str, pydantic.Field(description="the names of sectors")]
+    others: Annotated[int, pydantic.Field(ge=1, description="how many other sectors make a list")] = 2
+    reach: Annotated[int, pydantic.Field(ge=1, le=50, description="within so many words before or after")] = 12
+
+
+class Rules(_Strict):
+    """The whole file."""
+
+    masks: Annotated[tuple[str, ...], pydantic.Field(description="lexicons whose words hide what is beneath")] = ()
+    tails: Annotated[tuple[str, ...], pydantic.Field(description="what begins a tail of unrelated links")] = ()
+    lists: Lists | None = None
+    relevance: tuple[RelevanceRule, ...] = ()
+    threats: tuple[ThreatRule, ...] = ()
+    severity: tuple[SeverityRule, ...] = ()
+
+    @property
+    def all(self) -> tuple[RelevanceRule | ThreatRule | SeverityRule, ...]:
+        """Every rule, in the order of the file."""
+        return (*self.relevance, *self.threats, *self.severity)
+
+    @pydantic.model_validator(mode="after")
+    def _unique(self) -> Rules:
+        seen: set[str] = set()
+        for rule in self.all:
+            if rule.id in seen:
+                raise ValueError(f"two rules have the id {rule.id!r}")
+            seen.add(rule.id)
+        return self
+
+    @property
+    def lexicons(self) -> dict[str, str]:
+        """Names of the lexicons referred to, each with the place that refers to it."""
+        used = dict.fromkeys(self.masks, "masks")
+        if self.lists:
+            used[self.lists.lexicon] = "lists"
+        for rule in self.all:
+            for condition in rule.conditions.values():
+                used |= dict.fromkeys(lexicons_used(condition), f"rule {rule.id}")
+        return used
+
+
+def load_rules(path: Path, lexicons: Iterable[str]) -> Rules:
+    """Read and check a rule file. Raises ConfigError that names file, line and what to write instead."""
+    names = sorted(lexicons)
+    rules = load(path, Rules, names)
+    for name, place in rules.lexicons.items():
+        if name not in names:
+            line = _line_of(path, name)
+            raise ConfigError(f"{path}:{line}: {place}: no lexicon {name!r}{nearest(name, names)}")
+    return rules
+
+
+def _line_of(path: Path, name: str) -> int:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next((number for number, line in enumerate(lines, 1) if name in line.split("#")[0]), 1)
