@@ -1,0 +1,94 @@
+"""``read`` and ``classify``: try a source, judge a file."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from bot.errors import ConfigError, FetchError, NotAFeed
+from bot.feeds.fetch import Fetched, Fetcher, Memory
+from bot.feeds.parse import sniff
+from bot.feeds.reading import Reading
+from bot.feeds.reading import read as read_document
+from bot.model import Advisory, Format, Source
+from bot.settings import Settings, read_settings
+
+
+def read(chosen: argparse.Namespace) -> int:
+    """Print the advisories of a document as JSON lines; 1 and one clear line when it is no feed."""
+    settings, _ = read_settings(os.environ)
+    place = chosen.FILE_OR_URL
+    try:
+        fetched = _document(place, settings, private=chosen.private)
+        reading = _reading(fetched, _format(chosen.format, fetched), chosen.base_url or fetched.url)
+    except (FetchError, NotAFeed) as error:
+        print(f"wardwatch: {place}: {error}", file=sys.stderr)
+        return 1
+    for advisory in reading.advisories:
+        print(as_json(advisory))
+    for warning in reading.warnings:
+        print(f"wardwatch: {place}: {warning}", file=sys.stderr)
+    return 0
+
+
+def _document(place: str, settings: Settings, *, private: bool) -> Fetched:
+    if place.startswith(("http://", "https://")):
+        return asyncio.run(_fetch(place, settings, private))
+    try:
+        body = sys.stdin.buffer.read() if place == "-" else Path(place).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{place}: cannot be read: {error.strerror}") from error
+    return Fetched(body, "", 200, Memory())
+
+
+async def _fetch(url: str, settings: Settings, private: bool) -> Fetched:
+    async with Fetcher(user_agent=settings.user_agent) as fetcher:
+        fetched = await fetcher.fetch(url, private=private)
+    assert isinstance(fetched, Fetched)  # nothing is remembered, so nothing can be unchanged
+    return fetched
+
+
+def _format(name: str, fetched: Fetched) -> Format:
+    if not name:
+        return sniff(fetched.body, fetched.content_type)
+    try:
+        return Format(name)
+    except ValueError as error:
+        raise ConfigError(f"no format {name!r}; use one of {', '.join(Format)}") from error
+
+
+def _reading(fetched: Fetched, format: Format, base_url: str) -> Reading:
+    source = Source(
+        id="try",
+        name="tried by hand",
+        organisation="unknown",
+        country="INT",
+        language="en",
+        format=format,
+        url=base_url or "https://localhost/",
+    )
+    return read_document(
+        fetched.body, source, datetime.now(UTC), url=source.url, content_type=fetched.content_type, format=format
+    )
+
+
+def as_json(advisory: Advisory) -> str:
+    """One advisory as a line of JSON, without what is empty."""
+    fields = dataclasses.asdict(advisory) | {"source": None, "organisation": None, "country": None}
+    return json.dumps(
+        {k: v for k, v in fields.items() if v not in (None, "", (), False)}, default=_plain, ensure_ascii=False
+    )
+
+
+def _plain(value: Any) -> str:
+    return (
+        value.isoformat() if isinstance(value, datetime) else value.value if isinstance(value, StrEnum) else str(value)
+    )
