@@ -20,6 +20,7 @@ from bot.model import Format, Source
 log = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).resolve().parents[2]
+_START = "from bot.feeds.worker import main; main()"  # not -m: its classes must keep their module's name
 _LARGE = 256 * 1024  # bytes; larger answers are unpacked in a thread
 
 
@@ -30,7 +31,7 @@ class Parser:
     than ``seconds``. ``memory`` is the address space it may use, in bytes.
     """
 
-    def __init__(self, *, seconds: float = 60.0, memory: int = 768 * 2**20) -> None:
+    def __init__(self, *, seconds: float = 30.0, memory: int = 256 * 2**20) -> None:
         self._seconds = seconds
         self._memory = memory
         self._turn = asyncio.Lock()
@@ -54,7 +55,7 @@ class Parser:
         content_type: str = "",
         format: Format | None = None,
     ) -> Reading:
-        """``reading.read`` of the same arguments. Raises NotAFeed, also when the document is too much for the worker."""
+        """``reading.read`` of the same arguments. Raises NotAFeed, also for documents too much for it."""
         call = {"body": body, "source": source, "now": now, "url": url, "content_type": content_type, "format": format}
         async with self._turn:
             given = await self._ask(call)
@@ -95,7 +96,7 @@ class Parser:
 
     async def _start(self) -> asyncio.subprocess.Process:
         path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        arguments = ("-m", "bot.feeds.worker", str(self._memory), str(int(self._seconds) + 5))
+        arguments = ("-c", _START, str(self._memory), str(int(self._seconds) + 5))
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *arguments,

@@ -11,7 +11,7 @@ _EARLIEST = 1990  # before the first advisories; what reads as earlier was misre
 _LONGEST = 100  # characters
 
 _DAY_MONTH_YEAR = re.compile(
-    r"(?<!\d)(\d{1,2})(?:st|nd|rd|th)?[.\s-]+(?:de\s+)?([^\W\d_]{3,12})\.?(?:\s+de)?[,\s-]+(\d{4}|\d{2})(?!\d)"
+    r"(?<!\d)(\d{1,2})(?:st|nd|rd|th|er|º)?[.\s-]+(?:de\s+)?([^\W\d_]{3,12})\.?(?:\s+de)?[,\s-]+(\d{4}|\d{2})(?!\d)"
 )
 _MONTH_DAY_YEAR = re.compile(r"([^\W\d_]{3,12})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?!\d)")
 _ASCTIME = re.compile(r"([^\W\d_]{3})\s+(\d{1,2})\s+(?=\d{1,2}:\d{2}).*?\s(\d{4})\s*$")

@@ -17,7 +17,7 @@ from bot.model import Advisory, Entry, Facts, Source
 LONGEST_TITLE = 500  # characters; longer ones are cut between words and end in an ellipsis
 LONGEST_SUMMARY = 20_000
 LONGEST_KEY = 500
-_LONGEST_URL = 4_000
+_LONGEST_URL = 8_000
 _TITLE_WORDS = 100  # characters of the summary that stand in for a missing title
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]+)*$")
 

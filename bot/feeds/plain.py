@@ -24,14 +24,14 @@ _MARKUP = re.compile(rf"</?(?:{_NAMES})(?:\s[^<>]*)?/?>|<!--|<!\[CDATA\[", re.IG
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*?(/?)>")
 _ANY_TAG = re.compile(r"<[/!?a-zA-Z][^<>]*>")
 _HIDDEN = ("script", "style", "template", "noscript", "iframe", "svg", "object", "head", "title")
-_HIDDEN_TEXT = re.compile(r"<(script|style|template|noscript)\b[^<>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _VOID = {"br", "hr", "img", "input", "link", "meta", "wbr", "area", "base", "col", "embed", "source", "track"}
 _BLOCK = re.compile(
     r"(?=</?(?:p|div|br|li|tr|h[1-6]|ul|ol|dl|dt|dd|table|section|article|blockquote|pre|hr|figure|header|footer)[\s/>])",
     re.IGNORECASE,
 )
 _CELL = re.compile(r"(<t[dh](?:\s[^<>]*)?>)", re.IGNORECASE)
-_BREAK, _BAR = "\x1c", "\x1d"  # stand for a line break and a cell border until the markup is gone
+_BREAK = "\n"  # white space, because HTML moves anything else between two cells out of the table
+_BAR = "\x1d"  # stands for the border of a cell until the markup is gone
 
 _MD_ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>|~])")
 _MD_LINK = re.compile(r"!?\[([^\[\]\n]{1,300})\]\((?:[^()\s]|\([^()\s]{0,200}\)){1,1000}\)")
@@ -63,12 +63,12 @@ def _from_html(text: str) -> str:
     text = " ".join(text.split())  # line breaks in HTML source are only spaces
     text = _CELL.sub(rf"\1{_BAR}", _BLOCK.sub(_BREAK, text))
     if text.count("<") > _MANY_TAGS and _depth(text) > _DEEPEST:
-        text = html.unescape(_ANY_TAG.sub("", _HIDDEN_TEXT.sub("", text)))
+        text = html.unescape(_ANY_TAG.sub("", text))
     else:
         tree = LexborHTMLParser(text)
         tree.strip_tags(list(_HIDDEN))
         text = tree.body.text() if tree.body else ""
-    return text.replace(_BREAK, "\n").replace(_BAR, " | ")
+    return text.replace(_BAR, " | ")
 
 
 def _depth(text: str) -> int:

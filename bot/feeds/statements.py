@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from bot.model import Severity, Tlp
 
@@ -12,18 +13,20 @@ _LONGEST_NAME = 200  # characters
 
 _CVE = re.compile(r"(?<![A-Za-z0-9])CVE[\s_-]?((?:19|20)\d{2})[-_](\d{4,7})(?!\d)", re.IGNORECASE)
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
-_SCORE = r"(?P<score>10(?:[.,]0)?(?![\d.,]*\d)|(?<![\d.,])\d[.,]\d(?![\d.]*\d)|(?<![\d.,])\d(?=\s*/\s*10\b))"
-_VERSION = r"(?:v(?:er(?:sion)?)?[\s.]*\d(?:\.\d)?|[234]\.[01](?![\d/])|[234](?![\d.,]))"
-_CVSS = (
-    re.compile(
-        rf"\bCVSS[\s:_-]{{0,3}}{_VERSION}?(?!/)(?:[^\d\n|/]|{_VERSION}(?=[^/\d])){{0,60}}?{_SCORE}", re.IGNORECASE
-    ),
-    re.compile(
-        rf"(?:base\s*score|score\s+de\s+base|basis[\s-]?score|puntuaci[óo]n\s+base|punteggio\s+base)[^\d\n]{{0,30}}{_SCORE}",
-        re.IGNORECASE,
-    ),
-    re.compile(rf"(?:^|[\s|(])v[34](?:\.\d)?\s+{_SCORE}", re.IGNORECASE),  # a cell of CISA's table
+_CVSS = re.compile(
+    r"(?P<named>\bCVSS)(?=(?P<after>[^\n]{0,80}))"
+    r"|(?:base\s*score|score\s+de\s+base|basis[\s-]?score|puntuaci[óo]n\s+base|punteggio\s+base)(?=(?P<base>[^\n]{0,40}))",
+    re.IGNORECASE,
 )
+_NUMBER = re.compile(
+    r"(?P<version>(?:\bv|v(?=\d)|\bver(?:sion)?)[\s.]*)?(?<![\d.,])(?P<number>\d{1,2}(?:[.,]\d+)?)(?P<vector>/[A-Z]{1,3}:\S*)?"
+    r"(?P<of_ten>\s*/\s*10\b)?",
+    re.IGNORECASE,
+)
+_CVSS_VERSIONS = (2.0, 3.0, 3.1, 4.0)
+_TABLE_SCORE = re.compile(
+    r"(?:^|[\s|(])v[34](?:\.\d)?\s+(10\.0|\d\.\d)(?![\d.])", re.IGNORECASE
+)  # a cell of CISA's table
 _LABELS = (
     r"Vendors?|Equipment|Products?|Vulnerabilit(?:y|ies)|CVSS|Attention|Countries|Company|Critical Infrastructure|Note"
 )
@@ -71,10 +74,24 @@ def cves(text: str) -> tuple[str, ...]:
 
 def cvss(text: str) -> float | None:
     """The highest CVSS base score that ``text`` states, or None. Versions and vectors are no scores."""
-    if "cvss" not in text.lower() and not _CVSS[1].search(text):
-        return None
-    scores = (float(match["score"].replace(",", ".")) for pattern in _CVSS for match in pattern.finditer(text))
-    return max((score for score in scores if 0 <= score <= 10), default=None)
+    scores = [score for match in islice(_CVSS.finditer(text), 500) if (score := _score(match)) is not None]
+    if "cvss" in text.lower():
+        scores += [float(score) for score in _TABLE_SCORE.findall(text)]
+    return max(scores, default=None)
+
+
+def _score(match: re.Match[str]) -> float | None:
+    """The first number after the word that is neither a version nor a vector."""
+    after = match["after"] if match["named"] else match["base"]
+    numbers = [number for number in _NUMBER.finditer(after) if not number["version"] and not number["vector"]]
+    for place, number in enumerate(numbers):
+        value = float(number["number"].replace(",", "."))
+        bare = match["named"] and not after[: number.start()].strip(" -_")
+        is_version = value in _CVSS_VERSIONS and number["number"] != "10" and (bare or place + 1 < len(numbers))
+        looks_like_score = re.fullmatch(r"\d[.,]\d|10(?:[.,]0)?", number["number"]) or number["of_ten"]
+        if looks_like_score and not is_version and value <= 10:
+            return value
+    return None
 
 
 def vendors(text: str) -> tuple[str, ...]:
@@ -102,11 +119,11 @@ def _column(text: str, offset: int) -> list[str]:
 def _names(found: list[str]) -> tuple[str, ...]:
     names: list[str] = []
     for line in found:
-        for part in re.split(r"\s*[,;]\s*", line.strip(" .*|")):
+        for part in re.split(r"\s*[,;]\s*", line.strip(" *|")):
             if names and _COMPANY_FORM.match(part):
                 names[-1] += f", {part}"
             elif part:
-                names.append(part[:_LONGEST_NAME])
+                names.append(part.removesuffix(".")[:_LONGEST_NAME])
     return tuple(dict.fromkeys(names))[:_MOST_NAMES]
 
 
@@ -120,6 +137,7 @@ def sectors_of(line: str) -> tuple[str, ...]:
     line = " ".join(line.split())[:1000]
     known = {name.lower(): name for name in _KNOWN_SECTORS}
     found = [known.get(match.lower().replace("&", "and"), match) for match in _KNOWN.findall(line)]
+    line = re.sub(r"\bsectors?\b", "", line, flags=re.IGNORECASE)
     rest = re.split(r"\s*[,;]\s*(?:and\s+)?|\s+and\s+", _KNOWN.sub(";", line))
     others = [part.strip(" .:") for part in rest if 3 <= len(part.strip(" .:;")) <= 60]
     return tuple(dict.fromkeys((*found, *(part for part in others if ";" not in part))))

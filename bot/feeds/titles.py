@@ -17,8 +17,7 @@ _MARKERS = (
     re.compile(rf"^[\[【]\s*(?:{_NEW_WORDS})\s*[\]】]\s*", re.IGNORECASE),
     re.compile(r"^(?:version|ver\.|v)\s*(?P<version>\d+(?:\.\d+){1,2})\s*[:：]\s*", re.IGNORECASE),
     re.compile(r"\s*[(\[]\s*(?P<update>updat(?:ed?)?)(?:\s+[a-z0-9]{1,3})?\s*[)\]]\s*$", re.IGNORECASE),
-    re.compile(r"^\[\s*(?P<version>\d+\.\d{1,2})\s*\]\s*"),
-    re.compile(r"\s*\[\s*(?P<version>\d+\.\d{1,2})\s*\]\s*$"),
+    re.compile(r"\[\s*(?P<version>[1-9]\.\d{2})\s*\]\s*"),
     re.compile(r"\s*[（(]\s*(?P<update>更新|改訂)\s*[)）]\s*$"),
 )
 _LONGEST = 600  # characters of a title

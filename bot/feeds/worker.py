@@ -6,6 +6,7 @@ when its parent is gone, and holds no secret.
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import resource
 import signal
@@ -60,12 +61,6 @@ def main() -> None:
     memory, seconds = int(sys.argv[1]), int(sys.argv[2])
     answers = sys.stdout.buffer
     sys.stdout = sys.stderr  # nothing printed by accident may mix with the answers
-    try:
+    with contextlib.suppress(OSError, ValueError):  # not every system can limit it; the time limit still holds
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    except (OSError, ValueError):
-        pass  # not every system can limit it; the time limit still holds
     serve(sys.stdin.buffer, answers, seconds)
-
-
-if __name__ == "__main__":
-    main()
