@@ -130,12 +130,28 @@ def _holding(
             evidence = found.get((rule.id, "when"))
         if evidence is None or (rule.id, "unless") in found:
             continue
-        if rule.beside is not None:
-            beside = found.get((rule.id, "beside"), ())
-            evidence = tuple(part for part in evidence if any(_near(scan, part, b, rule.within) for b in beside))
+        if rule.when is not None and evidence:
+            evidence = tuple(part for part in evidence if _counts(scan, rule, part, found))
             if not evidence:
                 continue
         yield rule, evidence or (Evidence(rule.fact or "", rule.fact or "", "field"),)
+
+
+def _counts(scan: Scan, rule: Rule, part: Evidence, found: Found) -> bool:
+    """Whether the words of ``part`` stand where, and are written as, the rule asks; a field test always counts."""
+    if part.start < 0:
+        return True
+    if part.place not in rule.places or (rule.capital and part.words[0].islower()):
+        return False
+    if rule.first is not None and part.place == "text" and _words_before(scan, part) >= rule.first:
+        return False
+    return rule.beside is None or any(
+        _near(scan, part, other, rule.within) for other in found.get((rule.id, "beside"), ())
+    )
+
+
+def _words_before(scan: Scan, part: Evidence) -> int:
+    return bisect_left(scan.text(part.place).spans, (part.start, 0))
 
 
 def _near(scan: Scan, one: Evidence, other: Evidence, within: int) -> bool:

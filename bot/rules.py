@@ -21,7 +21,7 @@ import pydantic
 
 from bot.conditions import Condition, lexicons_used
 from bot.errors import ConfigError
-from bot.model import Relevance, Severity, Threat
+from bot.model import Place, Relevance, Severity, Threat
 from bot.yamlfile import load, nearest
 
 Fact = Literal[
@@ -36,12 +36,18 @@ Fact = Literal[
 ]
 
 
+PLACES: tuple[Place, ...] = ("title", "text", "field")  # field: the names of vendors and products
+
+
 class _Strict(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
 class Rule(_Strict):
-    """One line of a table: it holds when ``fact`` and ``when`` do, ``unless`` does not, and ``beside`` is near."""
+    """One line of a table: it holds when ``fact`` and ``when`` do, ``unless`` does not, and ``beside`` is near.
+
+    ``places``, ``first`` and ``capital`` say which of the words found by ``when`` count; one must remain.
+    """
 
     id: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="short name, unique")]
     title: Annotated[str, pydantic.Field(min_length=1, description="the reason, as people read it")]
@@ -51,6 +57,10 @@ class Rule(_Strict):
     unless: Annotated[Condition | None, pydantic.Field(description="what stops it")] = None
     beside: Annotated[Condition | None, pydantic.Field(description="what must stand near the words of `when`")] = None
     within: Annotated[int, pydantic.Field(ge=0, le=50, description="how near: words between them, at most")] = 8
+
+    places: Annotated[tuple[Place, ...], pydantic.Field(min_length=1, description="where words count")] = PLACES
+    first: Annotated[int | None, pydantic.Field(ge=1, description="only so many words of the text count")] = None
+    capital: Annotated[bool, pydantic.Field(description="words count only with a capital: names")] = False
 
     @pydantic.model_validator(mode="after")
     def _sensible(self) -> Rule:
