@@ -46,7 +46,8 @@ def nearest(word: str, names: Iterable[str]) -> str:
 def _first_mistake(path: Path, node: yaml.Node | None, error: ValidationError, names: Iterable[str]) -> str:
     mistakes = error.errors(include_url=False)
     # The deepest place is the one a person mistyped; a union reports its other branches too.
-    mistake = max(mistakes, key=lambda m: len(m["loc"]))
+    # and an unknown name beside a missing one is the missing one, mistyped.
+    mistake = max(mistakes, key=lambda m: (len(m["loc"]), m["type"] == "extra_forbidden"))
     place, where = _locate(node, mistake["loc"])
     message = mistake["msg"].removeprefix("Value error, ")
     if mistake["type"] == "extra_forbidden":
