@@ -304,7 +304,10 @@ class Delivery:
     attempts: int
     ref: str | None
     sending_since: datetime | None = None
-    started: datetime | None = None
+    started: datetime | None = None  # when it was first attempted
+    sent_as: str = ""  # the key in the platform's metadata; the rows of one digest share it
+    reason: str = ""  # why it was refused or expired
+    settled_at: datetime | None = None  # when it was sent, refused or expired
 
     @property
     def key(self) -> str:

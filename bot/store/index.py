@@ -1,0 +1,119 @@
+"""The words of an advisory as the full-text index keeps them, and the place that puts advisories in order.
+
+The index holds our own tokens, so it finds exactly what the matcher finds: every word of title, summary and names,
+every whole form of joined words, and once more, behind a mark, the words of the title and of each named field. A mark
+is a private-use character, which no word can hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.fields import FieldName
+from bot.model import Advisory
+from bot.store.columns import storable
+from bot.subject import names_text
+from bot.text import Tokens, tokens, words
+
+TITLE = "\ue000"
+MARKS = {
+    FieldName.SOURCE: "\ue001",
+    FieldName.ORGANISATION: "\ue002",
+    FieldName.VENDOR: "\ue003",
+    FieldName.PRODUCT: "\ue004",
+    FieldName.SECTOR: "\ue005",
+}
+MAX_TEXT = 1_000_000  # characters of a title or summary that are kept
+MAX_VECTOR = 900_000  # bytes; PostgreSQL refuses a tsvector of 1 MiB
+KEY = {"sqlite": "rowid", "postgresql": "place"}  # the column of the index that holds an advisory's place
+
+_ID_BITS = 24
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def place(at: datetime, advisory_id: int) -> int:
+    """A number that sorts as (``at`` in whole seconds, ``advisory_id``) do, unique among 16 million neighbours."""
+    return first_place(at) | advisory_id & (1 << _ID_BITS) - 1
+
+
+def first_place(at: datetime) -> int:
+    """The lowest place of the second of ``at``."""
+    return ((at - _BEGINNING) // timedelta(seconds=1)) << _ID_BITS
+
+
+def fitted(advisory: Advisory) -> Advisory:
+    """``advisory`` with its texts cut to what both databases can keep and index; hardly ever a change."""
+    title, summary = storable(advisory.title[:MAX_TEXT]), storable(advisory.summary[:MAX_TEXT])
+    if (title, summary) != (advisory.title, advisory.summary):
+        advisory = replace(advisory, title=title, summary=summary)
+    while len(advisory.summary) > MAX_VECTOR // 10 and _weight(index_words(advisory)) > MAX_VECTOR:
+        advisory = replace(advisory, summary=advisory.summary[: len(advisory.summary) // 2])
+    return advisory
+
+
+def index_words(advisory: Advisory) -> set[str]:
+    """Every distinct word under which ``advisory`` is found."""
+    title = _forms(tokens(advisory.title))
+    found = title | _forms(tokens(advisory.summary)) | _forms(tokens(names_text(advisory)))
+    found.update(TITLE + word for word in title)
+    for name, values in named(advisory).items():
+        found.update(MARKS[name] + word for value in values for word in words(value))
+    return found
+
+
+def named(advisory: Advisory) -> dict[FieldName, tuple[str, ...]]:
+    """The fields that are compared word by word."""
+    return {
+        FieldName.SOURCE: (advisory.source,),
+        FieldName.ORGANISATION: (advisory.organisation,),
+        FieldName.VENDOR: advisory.vendors,
+        FieldName.PRODUCT: advisory.products,
+        FieldName.SECTOR: advisory.sectors,
+    }
+
+
+def _forms(found: Tokens) -> set[str]:
+    return {*found.words, *(whole for whole, _ in found.joined.values())}
+
+
+def _weight(found: set[str]) -> int:
+    """Bytes in a tsvector."""
+    return sum(len(word.encode()) for word in found)
+
+
+def rendered(found: set[str], dialect: str) -> str:
+    """Words as the index takes them: parted by spaces, or as a tsvector literal that nothing interprets."""
+    if dialect == "sqlite":
+        return " ".join(sorted(found))
+    kept, size = [], 0
+    for word in sorted(found):
+        size += len(word.encode())
+        if size > MAX_VECTOR:
+            break
+        kept.append(f"'{word}'")
+    return " ".join(kept)
+
+
+_PUT = {
+    "sqlite": text("INSERT INTO advisory_words (rowid, words) VALUES (:place, :words)"),
+    "postgresql": text("INSERT INTO advisory_words (place, words) VALUES (:place, CAST(:words AS tsvector))"),
+}
+_DROP = {
+    "sqlite": text("DELETE FROM advisory_words WHERE rowid = :place"),
+    "postgresql": text("DELETE FROM advisory_words WHERE place = :place"),
+}
+
+
+async def put(conn: AsyncConnection, at: int, advisory: Advisory) -> None:
+    """Index ``advisory`` at a place."""
+    dialect = conn.dialect.name
+    await conn.execute(_PUT[dialect], {"place": at, "words": rendered(index_words(advisory), dialect)})
+
+
+async def drop(conn: AsyncConnection, at: int) -> None:
+    """Forget what is indexed at a place."""
+    await conn.execute(_DROP[conn.dialect.name], {"place": at})
