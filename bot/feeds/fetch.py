@@ -169,13 +169,19 @@ class Fetcher:
     @asynccontextmanager
     async def _get(self, url: URL, memory: Memory, private: bool) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {"If-None-Match": memory.etag, "If-Modified-Since": memory.last_modified}
+        headers = {name: value for name, value in headers.items() if value}
         proxy = self._proxy(url)
+        for_proxy: dict[str, str] = {}
+        if proxy and proxy.user:
+            # the proxy reads the request itself, or, for https, only the one that opens the tunnel
+            opener = for_proxy if url.scheme == "https" else headers
+            opener["Proxy-Authorization"] = aiohttp.encode_basic_auth(proxy.user, proxy.password or "")
         async with self._session(private).get(
             url,
-            headers={name: value for name, value in headers.items() if value},
+            headers=headers,
             allow_redirects=False,
             proxy=proxy.with_user(None) if proxy else None,
-            proxy_auth=aiohttp.BasicAuth(proxy.user, proxy.password or "") if proxy and proxy.user else None,
+            proxy_headers=for_proxy or None,
         ) as response:
             yield response
 
