@@ -160,7 +160,7 @@ def _paragraphs(advisory: _Advisory) -> Iterator[str]:
     yield from (note.text for note in heading.notes if note.category in ("summary", "description"))
     for weakness in advisory.vulnerabilities:
         said = [note.text for note in weakness.notes if note.category in ("summary", "description")]
-        yield " ".join(part for part in (weakness.cve and f"{weakness.cve}:", weakness.title, *said) if part)
+        yield " ".join(part for part in (weakness.cve and f"{weakness.cve.upper()}:", weakness.title, *said) if part)
     sectors = _sectors(advisory)
     if sectors:
         yield f"Critical Infrastructure Sectors: {', '.join(sectors)}"

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from bot.errors import NotAFeed
+from bot.feeds.plain import visible
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -122,6 +123,10 @@ def _doctype(text: str, at: int) -> int:
 
 def likeness(text: str) -> str:
     """What a document looks like that is not what was expected, for a person."""
+    return visible(" ".join(_likeness(text).split()))
+
+
+def _likeness(text: str) -> str:
     head = text.lstrip()[:5000]
     if not head:
         return "an empty body"

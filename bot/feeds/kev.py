@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from bot.feeds.records import Record, Text, foreign, load, read_entries
 from bot.model import Entry, Facts, Feed
 
@@ -9,7 +11,7 @@ _EXPECTED = "the KEV catalogue"
 
 
 class _Vulnerability(Record):
-    cveID: str  # noqa: N815  the catalogue's own names
+    cveID: str = Field(pattern=r"(?i)^\s*CVE-\d{4}-\d{4,}\s*$")  # noqa: N815  the catalogue's own names
     vendorProject: Text = ""  # noqa: N815
     product: Text = ""
     vulnerabilityName: Text = ""  # noqa: N815

@@ -96,7 +96,7 @@ def default_key(reading: Reading) -> str:
 
 def clean_key(key: str) -> str:
     """``key`` without invisible characters; a very long one keeps its beginning and gains a hash."""
-    key = visible(key).strip()
+    key = visible(key).strip() or _digest(key.encode("utf-8", "replace").decode())
     return key if len(key) <= LONGEST_KEY else f"{key[:400]}#{_digest(key)}"
 
 
@@ -116,7 +116,7 @@ def advisory_of(reading: Reading, source: Source, now: datetime, feed_language: 
         language=_language(entry.language) or _language(feed_language) or source.language,
         organisation=source.organisation,
         country=source.country,
-        cves=tuple(dict.fromkeys((*facts.cves, *statements.cves(both))))[: statements.MOST_CVES],
+        cves=statements.cves("\n".join((*facts.cves, both))),
         cvss=facts.cvss if facts.cvss is not None else statements.cvss(both),
         kev=bool(facts.kev_added),
         known_ransomware=facts.known_ransomware,

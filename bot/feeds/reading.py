@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bot.feeds.identity import advisories
 from bot.feeds.normalise import future_dated
 from bot.feeds.parse import parse
+from bot.feeds.plain import plain_line
 from bot.model import Advisory, Format, Source
 
 
@@ -35,7 +36,7 @@ def read(
     return Reading(
         advisories=tuple(advisories(feed, source, url, now)),
         entries=len(feed.entries),
-        title=feed.title,
+        title=plain_line(feed.title[:1000]),
         ttl=feed.ttl,
         future_dated=future_dated(feed.entries, now),
         warnings=feed.warnings,

@@ -17,7 +17,7 @@ from bot.feeds.records import MOST_ENTRIES
 from bot.model import Entry, Feed
 
 _ROOTS = ("rss", "feed", "rdf", "channel")
-_WRAPPED = re.compile(r"<rss\s[^<>]{0,500}version|<feed\s[^<>]{0,500}http://www\.w3\.org/2005/Atom", re.IGNORECASE)
+_WRAPPED = re.compile(r"<(rss)\s[^<>]{0,500}version|<(feed)\s[^<>]{0,500}http://www\.w3\.org/2005/Atom", re.IGNORECASE)
 _ENTRY_START = re.compile(r"<(?:\w+:)?(?:item|entry)[\s>/]", re.IGNORECASE)
 _ENTRY_END = re.compile(r"</(?:\w+:)?(?:item|entry)\s*>", re.IGNORECASE)
 _PERIODS = {"hourly": 1, "daily": 24, "weekly": 24 * 7, "monthly": 24 * 30, "yearly": 24 * 365}  # hours
@@ -26,9 +26,8 @@ _LONGEST_TTL = timedelta(days=7)
 
 def read_rss(text: str) -> Feed:
     """The feed in ``text``. Raises NotAFeed for anything that is not RSS, Atom or RDF."""
-    document = xml_document(text)
-    wrapped = document.kind == "html" and bool(_WRAPPED.search(document.text))  # some sites put a page around a feed
-    if document.kind not in _ROOTS and not wrapped:
+    document = _unwrapped(xml_document(text))
+    if document.kind not in _ROOTS:
         raise NotAFeed(f"expected RSS or Atom, got {likeness(text)}")
     try:
         parsed = feedparser.parse(
@@ -40,12 +39,22 @@ def read_rss(text: str) -> Feed:
         raise
     except Exception as error:  # feedparser and the libraries below it raise many kinds on hostile input
         raise NotAFeed(f"the feed cannot be parsed ({type(error).__name__})") from error
-    if not parsed.version or (wrapped and not parsed.entries):
+    if not parsed.version:
         raise NotAFeed(f"expected RSS or Atom, got {likeness(text)}")
     feed = _feed(parsed, document)
     if not feed.entries and feed.warnings and feed.warnings[0].startswith("truncated"):
         raise NotAFeed("the document is cut before the end of its first entry")
     return feed
+
+
+def _unwrapped(document: Xml) -> Xml:
+    """The feed inside an HTML page, which some sites put around it; everything else as it is."""
+    found = _WRAPPED.search(document.text) if document.kind == "html" else None
+    if not found:
+        return document
+    root = found[1] or found[2]
+    end = document.text.rfind(f"</{root}>")
+    return Xml(document.text[found.start() : end + len(root) + 3 if end > 0 else None], root)
 
 
 def _feed(parsed: Any, document: Xml) -> Feed:
