@@ -1,33 +1,37 @@
 """Listens to Slack: `/ward` and the buttons, over Socket Mode or signed HTTP; acknowledged at once, answered by tasks.
 
-One listener for every verb (listeners cost linearly). The same signed request acts once, whoever repeats it; another
+One listener for every verb (listeners cost linearly). The same request acts once, whoever repeats it; another
 workspace's requests do not act at all.
 """
 
 from __future__ import annotations
 
 import asyncio
-import html
 import logging
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-from bot.chat.slack.blocks import render
+from bot.chat.slack.blocks import plain, render
 from bot.chat.slack.client import SlackPlatform
-from bot.message import Reply
+from bot.chat.slack.endpoint import Endpoint
+from bot.errors import WardwatchError
+from bot.message import Message, Reply
 
 log = logging.getLogger(__name__)
 
 _ACTION = re.compile(r"^ward_")
-_LINK = re.compile(r"<(?P<url>(?:https?://|mailto:)[^|>]*)(?:\|(?P<label>[^>]*))?>")
-ANSWER_LIMIT = 20  # seconds for an answer, once acknowledged; Slack takes it for 30 minutes
+_LINK = re.compile(r"<(?P<address>(?:https?://|mailto:)[^|>]*)(?:\|(?P<label>[^>]*))?>")
+_MENTION = re.compile(r"<(?P<kind>[@#!])(?P<id>[^|>]*)(?:\|(?P<label>[^>]*))?>")
+ANSWER_LIMIT = 20.0  # seconds for an answer, once acknowledged; Slack takes it for 30 minutes
+POST_LIMIT = 10.0  # seconds to hand it over
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,10 @@ SeenBefore = Callable[[str], Awaitable[bool]]
 
 
 class Listener:
-    """Bolt's app around one function that answers."""
+    """Bolt's app around one function that answers.
+
+    ``seen_before`` remembers the key of each request for at least ten minutes and says whether it knew it already.
+    """
 
     def __init__(
         self,
@@ -54,18 +61,22 @@ class Listener:
         signing_secret: str,
         answer: Answer,
         seen_before: SeenBefore,
+        answer_limit: float = ANSWER_LIMIT,
     ) -> None:
         self._platform = platform
         self._session = session
         self._answer = answer
         self._seen_before = seen_before
+        self._limit = answer_limit
         self._tasks: set[asyncio.Task[None]] = set()
         self.app = AsyncApp(
+            logger=_bolt_log(),
             client=platform.reader,
-            signing_secret=signing_secret or "unused: Socket Mode is not signed",
             authorize=self._authorize,
+            request_verification_enabled=False,  # Endpoint has done it, before anything was parsed
             process_before_response=True,  # acknowledges in 0.3 ms instead of 11; the work is in tasks of our own
         )
+        self.endpoint = Endpoint(self.app, signing_secret) if signing_secret else None  # an ASGI app; HTTP mode only
         self.app.middleware(self._once)
         self.app.command("/ward")(self._command)
         self.app.action({"type": "block_actions", "action_id": _ACTION})(self._button)
@@ -76,6 +87,7 @@ class Listener:
             _, late = await asyncio.wait(self._tasks, timeout=3)
             for task in late:
                 task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _authorize(self, **_: Any) -> AuthorizeResult:
         return AuthorizeResult(
@@ -86,17 +98,33 @@ class Listener:
             bot_user_id=self._platform.bot_user,
         )
 
-    async def _once(self, req: Any, body: dict[str, Any], next: Callable[[], Awaitable[BoltResponse]]) -> Any:
-        """Turn away a request that was seen before, and one from another workspace."""
-        signature = (req.headers.get("x-slack-signature") or [""])[0] or body.get("trigger_id", "")
-        if signature and await self._seen_before(signature):
-            log.warning("slack=replayed-request ignored=yes")
+    async def _once(
+        self, req: AsyncBoltRequest, body: dict[str, Any], next: Callable[[], Awaitable[BoltResponse]]
+    ) -> BoltResponse:
+        """Turn away a request from another workspace, and one that was seen before."""
+        if not self._platform.team:
+            return BoltResponse(status=200, body="Wardwatch is still starting: try again in a minute.")
+        if not self._from_us(req, body):
+            log.warning("slack=foreign-workspace team=%.20r ignored=yes", req.context.team_id)
             return BoltResponse(status=200, body="")
-        team = body.get("team_id") or (body.get("team") or {}).get("id") or ""
-        if self._platform.team and team and team != self._platform.team:
-            log.warning("slack=foreign-workspace team=%s ignored=yes", team[:20])
-            return BoltResponse(status=200, body="")
+        # A signature covers time and body; over Socket Mode there is none, but each trigger_id is given once.
+        key = (req.headers.get("x-slack-signature") or [""])[0] or str(body.get("trigger_id", ""))
+        try:
+            if key and await self._seen_before(key):
+                log.warning("slack=repeated-request ignored=yes")
+                return BoltResponse(status=200, body="")
+        except Exception as error:
+            log.error("slack=request outcome=unchecked error=%s", type(error).__name__, exc_info=error)
+            return BoltResponse(status=200, body="Wardwatch cannot use its database just now: try again in a minute.")
         return await next()
+
+    def _from_us(self, req: AsyncBoltRequest, body: Mapping[str, Any]) -> bool:
+        """Whether the request, and who made it, belong to our workspace, or to our organisation where that is known."""
+        if self._platform.enterprise and req.context.enterprise_id == self._platform.enterprise:
+            return True
+        user = body.get("user")
+        person = user.get("team_id") if isinstance(user, dict) else None
+        return req.context.team_id == self._platform.team and person in (None, self._platform.team)
 
     async def _command(self, ack: Callable[[], Awaitable[Any]], command: dict[str, Any]) -> None:
         await ack()
@@ -105,7 +133,7 @@ class Listener:
 
     async def _button(self, ack: Callable[[], Awaitable[Any]], body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
-        verb, value = action["action_id"].split(":")[0].removeprefix("ward_"), action.get("value", "")
+        verb, value = action["action_id"].split(":")[0].removeprefix("ward_"), action.get("value") or ""
         if verb == "open":
             return
         typed = Typed(
@@ -122,22 +150,56 @@ class Listener:
         task.add_done_callback(self._tasks.discard)
 
     async def _respond(self, typed: Typed, response_url: str, *, replace: bool) -> None:
+        reply = await self._reply(typed)
         try:
-            async with asyncio.timeout(ANSWER_LIMIT):
-                payload = render(await self._answer(typed))
-                body = {
-                    "response_type": "ephemeral",
-                    "replace_original": replace,
-                    "text": payload.text,
-                    "blocks": payload.blocks,
-                }
-                async with self._session.post(response_url, json=body) as response:
-                    if response.status >= 400:
-                        log.error("slack=answer-refused status=%d", response.status)
-        except Exception as error:  # whatever it is, the person's next command must still be answered
-            log.error("slack=answer-failed error=%s", type(error).__name__, exc_info=error)
+            if not await self._hand_over(response_url, reply, replace=replace, shaped=True):
+                await self._hand_over(response_url, reply, replace=replace, shaped=False)
+        except Exception as error:  # whatever it is, the next command must still be answered
+            log.error("slack=answer outcome=lost error=%s", type(error).__name__)
+
+    async def _reply(self, typed: Typed) -> Reply:
+        """The answer, or a word on why there is none: a person never waits for nothing."""
+        try:
+            async with asyncio.timeout(self._limit):
+                return await self._answer(typed)
+        except TimeoutError:
+            log.error("slack=answer outcome=late limit=%gs", self._limit)
+            return Reply("That took too long: narrow the question, for instance with since:30d.", trouble=True)
+        except WardwatchError as error:
+            log.error("slack=answer outcome=failed error=%s", error)
+            return Reply(str(error), trouble=True)
+        except Exception as error:
+            log.error("slack=answer outcome=failed error=%s", type(error).__name__, exc_info=error)
+            return Reply("Wardwatch could not answer that: its log tells the operators why.", trouble=True)
+
+    async def _hand_over(self, response_url: str, reply: Message, *, replace: bool, shaped: bool) -> bool:
+        body: dict[str, Any] = {"response_type": "ephemeral", "replace_original": replace}
+        if shaped:
+            payload = render(reply)
+            body |= {"text": payload.text, "blocks": payload.blocks}
+        else:
+            body |= {"text": plain(reply), "mrkdwn": False}
+        async with (
+            asyncio.timeout(POST_LIMIT),
+            self._session.post(response_url, json=body, allow_redirects=False) as response,
+        ):
+            if response.status >= 300:
+                log.error("slack=answer outcome=refused status=%d shaped=%s", response.status, shaped)
+            return response.status < 300
 
 
 def as_typed(text: str) -> str:
-    """A command's text as the person typed it: Slack escapes ``& < >`` and wraps what it takes for a link."""
-    return html.unescape(_LINK.sub(lambda found: found["label"] or found["url"], text))
+    """A command's text as the person typed it.
+
+    Slack escapes ``& < >``, and where the app asks for it wraps what it takes for a link, a person or a channel.
+    """
+    text = _LINK.sub(lambda found: found["label"] or found["address"].removeprefix("mailto:"), text)
+    text = _MENTION.sub(lambda found: "@#"[found["kind"] == "#"] + (found["label"] or found["id"]).lstrip("@#"), text)
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _bolt_log() -> logging.Logger:
+    """Bolt's logger, for errors only: below that it tells whole bodies of requests."""
+    bolt = logging.getLogger(f"{__name__}.bolt")
+    bolt.setLevel(logging.ERROR)
+    return bolt

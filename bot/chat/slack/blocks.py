@@ -2,21 +2,18 @@
 
 Feed text goes into ``rich_text`` and ``plain_text`` only, where Slack reads no markup: it cannot ping, disguise a link
 or break out. The few ``mrkdwn`` lines hold our own words, escaped all the same. Limits: docs.slack.dev, Block Kit
-reference.
+reference; texts above some 13,200 characters in all were seen refused (github.com/slackapi/bolt-js/issues/2509).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
+from bot.chat.slack.elements import Block, actions, context, cut, date, escape, link, section, span
 from bot.message import Button, Card, CveFact, Digest, Line, Message, Note, Piece, Reply, Row
 from bot.model import Severity, Tlp
 from bot.text import visible
-
-Block = dict[str, Any]  # Slack's own JSON: leaves this package only over HTTP
 
 MARKS = {
     Severity.CRITICAL: "red_circle",
@@ -25,8 +22,10 @@ MARKS = {
     Severity.LOW: "large_blue_circle",
     Severity.INFO: "white_circle",
 }
-HEADLINE, SUMMARY, FALLBACK = 280, 420, 600  # characters shown
-MAX_BLOCKS, MAX_CVES, MAX_ROWS = 50, 5, 20
+HEADLINE, AFFECTED, SUMMARY, FALLBACK = 240, 220, 420, 600  # characters shown
+MAX_CVES, MAX_ROWS = 5, 20
+MAX_CHARACTERS = 12_000  # texts and addresses of all blocks together
+MAX_PLAIN = 3_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,96 +40,116 @@ def render(message: Message) -> Payload:
     """The message as Slack shows it."""
     match message:
         case Card():
-            return Payload(
-                _fallback(f"{message.severity.value.upper()}: {message.headline}", message.source),
-                tuple(_card(message)),
-            )
+            text, blocks = f"{message.severity.value.upper()}: {message.headline} ({message.source})", _card(message)
         case Note():
-            return Payload(_fallback(message.heading), tuple(_note(message)))
+            text, blocks = message.heading, _note(message)
         case Digest():
-            return Payload(_fallback(message.heading), tuple(_digest(message)))
+            text, blocks = message.heading, _digest(message)
         case Reply():
-            return Payload(_fallback(message.heading), tuple(_reply(message)))
+            text, blocks = message.heading, _reply(message)
+    return Payload(escape(cut(text, FALLBACK)), tuple(_within(blocks, MAX_CHARACTERS)))
 
 
 def plain(message: Message) -> str:
     """The message as escaped text without blocks: what is sent when Slack refuses the card."""
+    return escape(cut("\n".join(cut(line, 1000) for line in _plain_lines(message) if line), MAX_PLAIN, keep="\n"))
+
+
+def _plain_lines(message: Message) -> Iterable[str]:
     match message:
         case Card():
-            lines = [f"{message.severity.value.upper()}: {message.headline}", message.url, message.affected]
-            lines += [f"Why: {why.rule}" for why in message.why] + [f"{message.source}, {message.country}"]
+            yield f"{message.severity.value.upper()}: {message.headline}"
+            yield from (message.url, message.affected)
+            yield ", ".join(f"{fact.cve}{' (exploited)' if fact.kev_added else ''}" for fact in _ranked(message.cves))
+            yield from (f"Why: {why.rule}" for why in message.why)
+            yield f"{message.source}, {message.country}, #{message.story_id}"
         case Note() | Reply():
-            lines = [message.heading, *("".join(piece.text for piece in line) for line in message.lines)]
+            yield message.heading
+            yield from ("".join(piece.text for piece in line) for line in message.lines)
+            if isinstance(message, Reply):
+                yield from message.preformatted.split("\n")
+                yield from (_plain_lines(message.card) if message.card else ())
+                yield from (f"{row.headline} {row.url}" for row in message.rows)
+                yield message.footer
         case Digest():
-            lines = [message.heading, *(f"{row.headline} {row.url}" for row in message.rows)]
-    return escape("\n".join(cut(line, 1000) for line in lines if line))[:3900]
+            yield message.heading
+            yield from (f"{row.headline} {row.url}" for row in message.rows)
 
 
-def escape(text: str) -> str:
-    """Text as mrkdwn reads it literally (docs.slack.dev/messaging/formatting-message-text)."""
-    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def cut(text: str, limit: int) -> str:
-    """At most ``limit`` characters, with an ellipsis where something was left out."""
-    text = visible(text)
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
-
-
-def _fallback(text: str, source: str = "") -> str:
-    return escape(cut(f"{text} ({source})" if source else text, FALLBACK))
+def _within(blocks: Iterable[Block], budget: int) -> Iterable[Block]:
+    """The blocks, cut where their texts and addresses exceed ``budget`` characters; buttons stay."""
+    for block in blocks:
+        if block["type"] != "rich_text":
+            yield block
+        elif budget >= 0:
+            (part,) = block["elements"]
+            kept = []
+            for element in part["elements"]:
+                budget -= len(element.get("text", "")) + len(element.get("url", ""))
+                kept.append(element if budget >= 0 else span("…"))
+                if budget < 0:
+                    break
+            yield {**block, "elements": [{**part, "elements": kept}]}
 
 
 def _card(card: Card) -> Iterable[Block]:
     kinds = ", ".join(threat.value.replace("-", " ") for threat in card.threats[:3] if threat.value != "other")
-    head = [_emoji(card.severity), _text(f" {card.severity.value.upper()}", "strong")]
+    head = [_emoji(card.severity), span(f" {card.severity.value.upper()}", "strong")]
     if kinds:
-        head.append(_text(f"  ·  {kinds}"))
-    head += [_text("\n"), _link(card.headline, card.url, HEADLINE, strong=True)]
+        head.append(span(f"  ·  {kinds}"))
+    if any(fact.kev_added for fact in card.cves):
+        head += [span("  ·  "), span("exploited", "strong")]
+    head += [span("\n"), *link(card.headline, card.url, HEADLINE, strong=True)]
     if card.affected:
-        head += [_text("\nAffected: ", "strong"), _text(cut(card.affected, 300))]
-    yield _rich(head)
+        head += [span("\nAffected: ", "strong"), span(cut(card.affected, AFFECTED))]
+    yield section(head)
     if card.changes:
-        yield _rich([_text("Update: ", "strong"), _text(cut("; ".join(card.changes), 300))])
+        yield section([span("Update: ", "strong"), span(cut("; ".join(card.changes), 300))])
     if card.cves:
-        yield _rich(list(_cves(card.cves)))
+        yield section(list(_cves(card.cves)))
     if card.summary:
         yield {
             "type": "rich_text",
-            "elements": [{"type": "rich_text_quote", "elements": [_text(cut(card.summary, SUMMARY))]}],
+            "elements": [{"type": "rich_text_quote", "elements": [span(cut(card.summary, SUMMARY))]}],
         }
-    yield _rich(list(_why(card)))
-    yield _context(_origin(card))
-    if card.buttons:
-        yield _actions(card.buttons, card.story_id)
+    yield section(list(_why(card)))
+    yield context(_origin(card))
+    yield from actions(card.buttons, card.story_id)
+
+
+def _ranked(cves: tuple[CveFact, ...]) -> list[CveFact]:
+    """The exploited ones first, then by CVSS; equals keep their order."""
+    return sorted(cves, key=lambda fact: (not fact.kev_added, -(fact.cvss or 0)))
 
 
 def _cves(cves: tuple[CveFact, ...]) -> Iterable[Block]:
-    for number, fact in enumerate(cves[:MAX_CVES]):
+    ranked = _ranked(cves)
+    for number, fact in enumerate(ranked[:MAX_CVES]):
         if number:
-            yield _text("\n")
-        yield _link(fact.cve, f"https://nvd.nist.gov/vuln/detail/{fact.cve}", 40)
+            yield span("\n")
+        yield from link(fact.cve, f"https://nvd.nist.gov/vuln/detail/{fact.cve}", 40)
         if fact.cvss is not None:
-            yield _text(f"  CVSS {fact.cvss:.1f}")
-        if fact.epss is not None:
-            yield _text(f"  EPSS {fact.epss:.0%}")
+            yield span(f"  CVSS {fact.cvss:.1f}")
         if fact.kev_added:
-            used = ", used by ransomware" if fact.ransomware else ""
-            yield _text(f"  exploited (KEV {fact.kev_added}{used})", "strong")
-    if len(cves) > MAX_CVES:
-        yield _text(f"\nand {len(cves) - MAX_CVES} more CVEs")
+            yield span(f"  exploited (KEV {fact.kev_added}{', ransomware' if fact.ransomware else ''})", "strong")
+        if fact.epss is not None:
+            yield span(f"  EPSS {fact.epss:.0%}")
+    if len(ranked) > MAX_CVES:
+        exploited = sum(bool(fact.kev_added) for fact in ranked[MAX_CVES:])
+        more = f"\nand {len(ranked) - MAX_CVES} more CVEs" + (f", {exploited} of them exploited" if exploited else "")
+        yield span(more)
 
 
 def _why(card: Card) -> Iterable[Block]:
-    yield _text("Why: ", "strong")
+    yield span("Why: ", "strong")
     for number, why in enumerate(card.why[:4]):
-        yield _text(("; " if number else "") + cut(why.rule, 120))
+        yield span(("; " if number else "") + cut(why.rule, 120))
         for count, word in enumerate(why.words[:4]):
-            yield _text(", " if count else " ")
-            yield _text(cut(word, 60), "code")
+            yield span(", " if count else " ")
+            yield span(cut(word, 60), "code")
     if card.because:
-        yield _text(("; " if card.why else "") + "subscribed: ")
-        yield _text(cut("; ".join(card.because), 200), "code")
+        yield span(("; " if card.why else "") + "subscribed: ")
+        yield span(cut("; ".join(card.because), 200), "code")
 
 
 def _origin(card: Card) -> str:
@@ -142,108 +161,61 @@ def _origin(card: Card) -> str:
     return "  ·  ".join([*parts, f"#{card.story_id}"])
 
 
-def date(moment: datetime) -> str:
-    """A time that Slack shows in each reader's own zone."""
-    stamp, fallback = int(moment.timestamp()), moment.strftime("%Y-%m-%d %H:%M UTC")
-    return f"<!date^{stamp}^{{date_short_pretty}} {{time}}|{fallback}>"
-
-
 def _note(note: Note) -> Iterable[Block]:
-    head = [_emoji(note.severity), _text(" ")] if note.severity else []
-    yield _rich([*head, _text(cut(note.heading, HEADLINE), "strong"), *_lines(note.lines)])
+    head = [_emoji(note.severity), span(" ")] if note.severity else []
+    yield section([*head, span(cut(note.heading, HEADLINE), "strong"), *_lines(note.lines)])
 
 
 def _digest(digest: Digest) -> Iterable[Block]:
-    yield _rich([_text(cut(digest.heading, HEADLINE), "strong")])
-    yield _rich(list(_rows(digest.rows[:MAX_ROWS])))
+    yield section([span(cut(digest.heading, HEADLINE), "strong")])
+    yield section(list(_rows(digest.rows[:MAX_ROWS])))
     if len(digest.rows) > MAX_ROWS:
-        yield _context(f"and {len(digest.rows) - MAX_ROWS} more: `/ward latest` lists them")
+        yield context(f"and {len(digest.rows) - MAX_ROWS} more: `/ward latest` lists them")
 
 
 def _reply(reply: Reply) -> Iterable[Block]:
-    mark = [{"type": "emoji", "name": "warning"}, _text(" ")] if reply.trouble else []
-    yield _rich([*mark, _text(cut(reply.heading, HEADLINE), "strong"), *_lines(reply.lines)])
+    mark = [{"type": "emoji", "name": "warning"}, span(" ")] if reply.trouble else []
+    yield section([*mark, span(cut(reply.heading, HEADLINE), "strong"), *_lines(reply.lines)])
     if reply.preformatted:
-        text = visible(reply.preformatted, keep="\n")[:2900]
-        yield {"type": "rich_text", "elements": [{"type": "rich_text_preformatted", "elements": [_text(text)]}]}
+        text = visible(reply.preformatted[:8000], keep="\n")[:2900]
+        yield {"type": "rich_text", "elements": [{"type": "rich_text_preformatted", "elements": [span(text)]}]}
     if reply.card:
         yield from _card(reply.card)
     if reply.rows:
-        yield _rich(list(_rows(reply.rows[:MAX_ROWS])))
+        yield section(list(_rows(reply.rows[:MAX_ROWS])))
     if reply.footer:
-        yield _context(escape(cut(reply.footer, 1500)))
+        footer = {"type": "plain_text", "text": cut(reply.footer, 1500), "emoji": False}
+        yield {"type": "context", "elements": [footer]}
     if reply.more:
-        yield _actions((Button("More", "ward_more", reply.more),), 0)
+        yield from actions((Button("More", "ward_more", reply.more),), 0)
 
 
 def _rows(rows: tuple[Row, ...]) -> Iterable[Block]:
     for number, row in enumerate(rows):
         if number:
-            yield _text("\n")
+            yield span("\n")
         if row.severity:
             yield _emoji(row.severity)
-            yield _text(" ")
-        yield _link(row.headline, row.url, 200, strong=True)
+            yield span(" ")
+        yield from link(row.headline, row.url, 200, strong=True)
         details = [*(cut(detail, 120) for detail in row.details), *([f"#{row.story_id}"] if row.story_id else [])]
         if details:
-            yield _text("\n" + "  ·  ".join(details))
-        yield _text("\n")
+            yield span("\n" + "  ·  ".join(details))
+        yield span("\n")
 
 
 def _lines(lines: tuple[Line, ...]) -> Iterable[Block]:
     for line in lines[:60]:
-        yield _text("\n")
+        yield span("\n")
         for piece in line:
-            yield _piece(piece)
+            yield from _piece(piece)
 
 
-def _piece(piece: Piece) -> Block:
+def _piece(piece: Piece) -> list[Block]:
     if piece.url:
-        return _link(piece.text, piece.url, 300, strong=piece.style == "strong")
-    return _text(cut(piece.text, 1000) if piece.text.strip() else piece.text, piece.style)
-
-
-def _text(text: str, style: str = "") -> Block:
-    block: Block = {"type": "text", "text": text or " "}
-    slack = {"strong": "bold", "code": "code", "quiet": "italic"}.get(style)
-    return {**block, "style": {slack: True}} if slack else block
-
-
-def _link(text: str, url: str, limit: int, *, strong: bool = False) -> Block:
-    """A link where the address is a web address Slack takes, else only its text."""
-    text = cut(text, limit) or url[:limit]
-    if not url.startswith(("http://", "https://")) or len(url) > 3000:
-        return _text(text, "strong" if strong else "")
-    link: Block = {"type": "link", "url": url, "text": text}
-    return {**link, "style": {"bold": True}} if strong else link
+        return link(piece.text, piece.url, 300, strong=piece.style == "strong")
+    return [span(cut(piece.text, 1000) if piece.text.strip() else piece.text[:80], piece.style)]
 
 
 def _emoji(severity: Severity) -> Block:
     return {"type": "emoji", "name": MARKS[severity]}
-
-
-def _rich(elements: list[Block]) -> Block:
-    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}
-
-
-def _context(mrkdwn: str) -> Block:
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": mrkdwn}]}
-
-
-def _actions(buttons: tuple[Button, ...], story: int) -> Block:
-    return {"type": "actions", "elements": [_button(button, story, n) for n, button in enumerate(buttons[:5])]}
-
-
-def _button(button: Button, story: int, number: int) -> Block:
-    block: Block = {
-        "type": "button",
-        "action_id": f"{button.action}:{story}:{number}"[:255],
-        "text": {"type": "plain_text", "text": cut(button.label, 70), "emoji": False},
-    }
-    if button.value:
-        block["value"] = button.value[:2000]
-    if button.url.startswith(("http://", "https://")) and len(button.url) <= 3000:
-        block["url"] = button.url
-    if button.tone:
-        block["style"] = button.tone
-    return block

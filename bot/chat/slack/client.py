@@ -6,7 +6,9 @@ pauses are the deliverer's to keep. The client that only reads may wait out a ra
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,8 +18,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.chat.slack.answers import meaning
 from bot.chat.slack.blocks import plain, render
-from bot.errors import ConfigError, OutcomeUnknown, RateLimited, Refusal, Refused, SendError, Unavailable
+from bot.errors import ConfigError, OutcomeUnknown, Refusal, Refused, Unavailable
 from bot.message import Message, Note
 
 log = logging.getLogger(__name__)
@@ -25,17 +28,11 @@ log = logging.getLogger(__name__)
 EVENT = "wardwatch_delivery"
 SCOPES = frozenset({"chat:write", "commands"})  # without these nothing works
 HISTORY = frozenset({"channels:history", "groups:history"})  # without these a lost answer cannot be looked up
-ANSWERS = {  # what to do about it -> Slack's words for it
-    Refusal.AUTH: "invalid_auth not_authed account_inactive token_revoked token_expired missing_scope no_permission "
-    "org_login_required team_access_not_granted access_denied",
-    Refusal.GONE: "channel_not_found is_archived channel_is_archived",
-    Refusal.NOT_A_MEMBER: "not_in_channel restricted_action cannot_post_to_channel",
-    Refusal.FORM: "msg_too_long invalid_blocks invalid_blocks_format msg_blocks_too_long no_text "
-    "invalid_metadata_format invalid_metadata_schema metadata_too_large markdown_text_conflict",
-}
-UNCLEAR = ("fatal_error", "internal_error", "service_unavailable", "request_timeout")  # it may have been posted
-DEFAULT_PAUSE = 30.0  # seconds, where a 429 names none
-CALL_LIMIT = 15  # seconds for one call
+UNASKABLE = ("missing_scope", "channel_not_found", "access_denied")
+CALL_LIMIT = 15.0  # seconds for one call that posts
+ASK_LIMIT = 120.0  # seconds for one that asks, pauses for a rate limit included
+CLOCK_DOUBT = timedelta(hours=26)  # our clock may have stepped by a day between sending and asking
+_ID = re.compile(r"[CGDU][A-Z0-9]{5,}")
 
 
 class SlackPlatform:
@@ -45,9 +42,9 @@ class SlackPlatform:
 
     def __init__(self, token: str, session: aiohttp.ClientSession, *, base_url: str) -> None:
         base_url = base_url if base_url.endswith("/") else base_url + "/"
-        self.writer = AsyncWebClient(token, base_url, CALL_LIMIT, session=session, retry_handlers=[])
         patient = AsyncRateLimitErrorRetryHandler(max_retry_count=3)
-        self.reader = AsyncWebClient(token, base_url, CALL_LIMIT, session=session, retry_handlers=[patient])
+        self.writer = AsyncWebClient(token, base_url, session=session, logger=_sdk_log(), retry_handlers=[])
+        self.reader = AsyncWebClient(token, base_url, session=session, logger=_sdk_log(), retry_handlers=[patient])
         self.team = ""
         self.enterprise = ""
         self.bot_id = ""
@@ -60,7 +57,7 @@ class SlackPlatform:
         Raises Unavailable when Slack cannot be reached.
         """
         try:
-            answer = await self._call(self.reader.auth_test)
+            answer = await self._read(self.reader.auth_test)
         except Refused as error:
             raise ConfigError(
                 f"Slack refuses SLACK_BOT_TOKEN ({error.code}): copy it anew from OAuth & Permissions"
@@ -79,17 +76,45 @@ class SlackPlatform:
         if not self.can_ask:
             log.warning("slack=no-history-scope delivery=at-least-once: a lost answer may bring a message twice")
 
+    async def open_socket(self, app_token: str) -> str:
+        """A fresh address for Socket Mode, good for one connection within seconds."""
+        return str((await self._read(self.reader.apps_connections_open, app_token=app_token))["url"])
+
     async def resolve(self, channel: str) -> str:
-        """The id of ``#name`` or of an id. Raises ConfigError when no such channel is visible to the app."""
-        if not channel.startswith("#"):
+        """The id of ``#name``, or of an id. Raises ConfigError when Slack shows the app no such channel."""
+        if _ID.fullmatch(channel):
+            await self._check(channel)
             return channel
-        async for page in self._pages(
-            self.reader.conversations_list, exclude_archived=True, types="public_channel,private_channel", limit=1000
-        ):
-            for found in page["channels"]:
-                if found["name"] == channel[1:]:
-                    return str(found["id"])
-        raise ConfigError(f"no Slack channel {channel}: create it, or invite the app to it if it is private")
+        name = channel.removeprefix("#")
+        for kinds in ("public_channel,private_channel", "public_channel"):
+            try:
+                async for page in self._pages(
+                    self.reader.conversations_list, exclude_archived=True, types=kinds, limit=1000
+                ):
+                    for found in page["channels"]:
+                        if found["name"] == name:
+                            return str(found["id"])
+                break
+            except Refused as error:
+                if error.code != "missing_scope" or kinds == "public_channel":
+                    raise ConfigError(
+                        f"Slack does not tell the id of #{name} ({error.code}): set the channel's id (C…) instead"
+                    ) from error
+        raise ConfigError(f"no Slack channel #{name}: create it, or invite the app to it if it is private")
+
+    async def _check(self, channel: str) -> None:
+        if channel[0] not in "CG":
+            return
+        try:
+            info = (await self._read(self.reader.conversations_info, channel=channel))["channel"]
+        except Refused as error:
+            if error.code == "channel_not_found":
+                raise ConfigError(
+                    f"Slack knows no channel {channel}: copy its id anew, or invite the app to it if it is private"
+                ) from error
+            return  # no scope to look: the first message will tell
+        if info.get("is_archived"):
+            raise ConfigError(f"the Slack channel {channel} (#{info.get('name')}) is archived: choose another")
 
     async def post(self, channel: str, message: Message, *, key: str, thread: str | None) -> str:
         """Post ``message``; the key goes along as metadata, so that ``find`` can see it. Returns its ``ts``."""
@@ -105,14 +130,14 @@ class SlackPlatform:
         if thread:
             body |= {"thread_ts": thread, "reply_broadcast": isinstance(message, Note) and message.broadcast}
         try:
-            answer = await self._call(self.writer.chat_postMessage, **body)
+            answer = await self._write(self.writer.chat_postMessage, **body)
         except Refused as error:
             if error.reason is Refusal.FORM:
                 log.warning("slack=form-refused code=%s channel=%s key=%s", error.code, channel, key)
-                answer = await self._call(self.writer.chat_postMessage, **_plainly(body, message))
+                answer = await self._write(self.writer.chat_postMessage, **_plainly(body, message))
             elif error.reason is Refusal.NOT_A_MEMBER:
                 await self._join(channel, error)
-                answer = await self._call(self.writer.chat_postMessage, **body)
+                answer = await self._write(self.writer.chat_postMessage, **body)
             else:
                 raise
         return str(answer["ts"])
@@ -120,18 +145,41 @@ class SlackPlatform:
     async def update(self, channel: str, ref: str, message: Message) -> None:
         """Replace the message ``ref``; repeating it does no harm."""
         payload = render(message)
-        await self._call(self.writer.chat_update, channel=channel, ts=ref, text=payload.text, blocks=payload.blocks)
+        where = {"channel": channel, "ts": ref}
+        try:
+            await self._write(self.writer.chat_update, **where, text=payload.text, blocks=payload.blocks)
+        except Refused as error:
+            if error.reason is not Refusal.FORM:
+                raise
+            log.warning("slack=form-refused code=%s channel=%s ref=%s", error.code, channel, ref)
+            await self._write(self.writer.chat_update, **where, text=plain(message), blocks=[])
 
     async def find(self, channel: str, key: str, *, since: datetime, thread: str | None) -> str | None:
-        """The ``ts`` of our message that carries ``key``, if the channel (or the thread) holds it."""
-        oldest = str((since - timedelta(seconds=60)).timestamp())
+        """The ``ts`` of our message that carries ``key``, if the channel (or the thread) holds it.
+
+        Where Slack does not let us look, the answer is None and the log says so: better twice than never.
+        """
+        try:
+            return await self._find(channel, key, since, thread)
+        except Refused as error:
+            if error.reason is Refusal.NOT_A_MEMBER:
+                await self._join(channel, error)
+                return await self._find(channel, key, since, thread)
+            if error.code not in UNASKABLE:
+                raise
+            log.warning("slack=cannot-ask code=%s channel=%s key=%s delivery=at-least-once", error.code, channel, key)
+            return None
+
+    async def _find(self, channel: str, key: str, since: datetime, thread: str | None) -> str | None:
+        oldest = f"{(since - CLOCK_DOUBT).timestamp():.6f}"
         call = self.reader.conversations_replies if thread else self.reader.conversations_history
         where: dict[str, Any] = {"ts": thread} if thread else {}
         async for page in self._pages(
-            call, channel=channel, oldest=oldest, include_all_metadata=True, limit=100, inclusive=True, **where
+            call, channel=channel, oldest=oldest, include_all_metadata=True, limit=200, inclusive=True, **where
         ):
             for message in page.get("messages", []):
-                if message.get("metadata", {}).get("event_payload", {}).get("key") == key and self._ours(message):
+                metadata = message.get("metadata") or {}
+                if (metadata.get("event_payload") or {}).get("key") == key and self._ours(message):
                     return str(message["ts"])
         return None
 
@@ -140,7 +188,7 @@ class SlackPlatform:
 
     async def _join(self, channel: str, refused: Refused) -> None:
         try:
-            await self._call(self.writer.conversations_join, channel=channel)
+            await self._write(self.writer.conversations_join, channel=channel)
         except Refused as error:
             raise Refused(
                 f"Wardwatch is not in the channel {channel} and may not join it ({error.code}): invite it with /invite",
@@ -151,20 +199,27 @@ class SlackPlatform:
     async def _pages(self, call: Callable[..., Awaitable[Any]], **arguments: Any) -> AsyncIterator[Any]:
         cursor = None
         while True:
-            page = await self._call(call, **arguments, **({"cursor": cursor} if cursor else {}))
+            page = await self._read(call, **arguments, **({"cursor": cursor} if cursor else {}))
             yield page
             cursor = (page.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
                 return
 
-    async def _call(self, call: Callable[..., Awaitable[Any]], **arguments: Any) -> Any:
+    async def _read(self, call: Callable[..., Awaitable[Any]], **arguments: Any) -> Any:
+        return await self._call(ASK_LIMIT, call, arguments)
+
+    async def _write(self, call: Callable[..., Awaitable[Any]], **arguments: Any) -> Any:
+        return await self._call(CALL_LIMIT, call, arguments)
+
+    async def _call(self, seconds: float, call: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]) -> Any:
         try:
-            return await call(**arguments)
+            async with asyncio.timeout(seconds):  # the SDK sets none on a shared session
+                return await call(**arguments)
         except SlackApiError as error:
-            raise _refusal(error) from error
+            raise meaning(error) from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unavailable(f"Slack cannot be reached: {type(error).__name__}") from error
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise OutcomeUnknown(f"Slack's answer was lost: {type(error).__name__}") from error
 
 
@@ -175,23 +230,11 @@ def _scopes(headers: Mapping[str, str]) -> frozenset[str] | None:
 
 
 def _plainly(body: dict[str, Any], message: Message) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name != "blocks"} | {"text": plain(message)}
+    return {name: value for name, value in body.items() if name != "blocks"} | {"text": plain(message), "mrkdwn": False}
 
 
-def _refusal(error: SlackApiError) -> SendError:
-    """What Slack's answer means. After a 5xx its body may be HTML, so that nothing but the status can be read."""
-    response = error.response
-    status = int(getattr(response, "status_code", 0) or 0)
-    content = getattr(response, "data", None)
-    code = str(content.get("error", "")) if isinstance(content, dict) else ""
-    if status == 429 or code in ("ratelimited", "rate_limited"):
-        return RateLimited("Slack asks for a pause", retry_after=_retry_after(response.headers))
-    if status >= 500 or not code or code in UNCLEAR:
-        return OutcomeUnknown(f"Slack gave no clear answer (HTTP {status}{', ' + code if code else ''})")
-    reason = next((reason for reason, codes in ANSWERS.items() if code in codes.split()), Refusal.OTHER)
-    return Refused(f"Slack refuses: {code}", reason=reason, code=code)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
-    return float(value) if value.isdigit() else DEFAULT_PAUSE
+def _sdk_log() -> logging.Logger:
+    """The SDK's logger, for errors only: below that it tells whole messages and answers."""
+    sdk = logging.getLogger(f"{__name__}.sdk")
+    sdk.setLevel(logging.ERROR)
+    return sdk
