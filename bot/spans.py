@@ -6,10 +6,12 @@ import unicodedata
 from bisect import bisect_left
 from functools import lru_cache
 
+from bot.text import normalised
+
 
 def original_span(text: str, start: int, end: int) -> tuple[int, int]:
     """Characters ``start`` to ``end`` of the NFKC form of ``text`` as offsets into ``text`` itself."""
-    if text.isascii() or unicodedata.is_normalized("NFKC", text):
+    if text.isascii() or normalised(text) == text:
         return start, end
     offsets = _offsets(text)
     return _original(offsets, start), _original(offsets, end)
@@ -31,12 +33,12 @@ def _offsets(text: str) -> tuple[int, ...]:
         if not continues:
             before, cluster = length, ""
         cluster += character
-        length = before + len(unicodedata.normalize("NFKC", cluster))
+        length = before + len(normalised(cluster))
         offsets.append(length)
     return tuple(offsets)
 
 
 def _continues(character: str) -> bool:
     """Whether a character may melt into the one before it: a mark, or a vowel or final of a Hangul syllable."""
-    first = unicodedata.normalize("NFKC", character)[0]
+    first = normalised(character)[0]
     return unicodedata.combining(first) != 0 or 0x1160 <= ord(first) <= 0x11FF

@@ -50,11 +50,19 @@ class _Folding(dict[int, str]):
 _FOLDING = _Folding()
 
 
+_MARKS = str.maketrans("\u2120\u2122", "  ")  # service and trade marks would melt into the word before them
+
+
+def normalised(text: str) -> str:
+    """``text`` as the tokeniser reads it: NFKC, and no trade marks."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text.translate(_MARKS))
+
+
 def fold(text: str) -> str:
     """NFKC, case and diacritics folded: ``"Krankenhäuser"`` -> ``"krankenhauser"``, ``"ŁÓDŹ"`` -> ``"lodz"``."""
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFKC", text).casefold().translate(_FOLDING)
+    return normalised(text).casefold().translate(_FOLDING)
 
 
 def is_unspaced(word: str) -> bool:
@@ -87,7 +95,7 @@ def tokens(text: str) -> Tokens:
         spans = tuple(m.span() for m in matches)
         words = tuple(m[0][:MAX_TOKEN] for m in matches)
     else:
-        text = unicodedata.normalize("NFKC", text)
+        text = normalised(text)
         found = [(m.span(), fold(m[0])[:MAX_TOKEN]) for m in _WORD.finditer(text)]
         spans = tuple(span for span, word in found if word)
         words = tuple(word for _, word in found if word)
