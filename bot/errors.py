@@ -53,8 +53,11 @@ class QueryError(WardwatchError):
         self.column = column
 
     def caret(self) -> str:
-        """The query with a caret under the place of the error, as two lines."""
-        return f"{self.query}\n{' ' * self.column}^"
+        """The query, or what surrounds the error in a long one, with a caret under its place, as two lines."""
+        first = max(0, self.column - 60)
+        shown = "".join(c if c.isprintable() else " " for c in self.query[first : self.column + 40])
+        left, right = "…" if first else "", "…" if len(self.query) > self.column + 40 else ""
+        return f"{left}{shown}{right}\n{' ' * (self.column - first + len(left))}^"
 
 
 class StoreError(WardwatchError):

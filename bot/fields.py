@@ -18,7 +18,7 @@ import pydantic
 from bot.model import Relevance, Severity, Threat, Tlp, parse_duration
 from bot.phrases import word_matches
 from bot.subject import Evidence, Subject
-from bot.text import words
+from bot.text import is_unspaced, words
 
 
 class FieldName(StrEnum):
@@ -62,6 +62,7 @@ RANKED: dict[FieldName, type[Severity] | type[Relevance]] = {
     FieldName.SEVERITY: Severity,
     FieldName.RELEVANCE: Relevance,
 }  # fields whose words have an order
+_SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(days=36525)  # what ``since`` takes
 COMPARISONS = {"at_least": ">=", "above": ">", "at_most": "<=", "below": "<"}
 
 
@@ -87,7 +88,10 @@ class Field(pydantic.BaseModel):
     @pydantic.field_validator("since", mode="before")
     @classmethod
     def _duration(cls, value: object) -> object:
-        return parse_duration(value)
+        try:
+            return parse_duration(value)
+        except OverflowError as error:
+            raise ValueError(f"{value} is too long a time") from error
 
     @property
     def comparison(self) -> tuple[str, str | float] | None:
@@ -123,6 +127,8 @@ def _check_values(test: Field) -> None:
     name, comparison = test.field, test.comparison
     if test.since is not None and name is not FieldName.PUBLISHED:
         raise ValueError(f"since belongs to published, not to {name}")
+    if test.since is not None and (not _SHORTEST <= test.since <= _LONGEST or test.since % _SHORTEST):
+        raise ValueError("since is a whole number of seconds, at least one and at most 100 years")
     if comparison and name not in NUMBERS and name not in RANKED and name is not FieldName.PUBLISHED:
         raise ValueError(f"{name} has no order; use is")
     if name in CHOICES:
@@ -141,6 +147,12 @@ def _check_values(test: Field) -> None:
             parse_time(str(value))
     elif name in NAMES and any(not words(value) for value in test.is_):
         raise ValueError(f"{name} needs a word")
+    elif name in NAMES and any(_too_short(word) for value in test.is_ for word in name_pattern(value)):
+        raise ValueError("a * needs at least two letters beside it")
+
+
+def _too_short(word: str) -> bool:
+    return "*" in word and len(word.strip("*")) < 2 and not is_unspaced(word.strip("*"))
 
 
 def nearest(word: str, names: Iterable[str]) -> str:
@@ -171,11 +183,20 @@ def parse_time(text: str) -> datetime:
 def time_span(text: str) -> tuple[datetime, datetime]:
     """The stretch of time that ``2024``, ``2024-05`` or ``2024-05-26`` names: first moment, and the moment after it."""
     begin = parse_time(text)
-    if len(text) == 4:
-        return begin, begin.replace(year=begin.year + 1)
-    if len(text) == 7:
-        return begin, (begin.replace(day=28) + timedelta(days=4)).replace(day=1)
-    return begin, begin + timedelta(days=1)
+    try:
+        if len(text) == 4:
+            return begin, begin.replace(year=begin.year + 1)
+        if len(text) == 7:
+            return begin, (begin.replace(day=28) + timedelta(days=4)).replace(day=1)
+        return begin, begin + timedelta(days=1)
+    except (ValueError, OverflowError):  # the end of the year 9999
+        return begin, datetime.max.replace(tzinfo=UTC)
+
+
+def back(now: datetime, span: timedelta) -> datetime:
+    """``span`` before ``now``, or the beginning of time."""
+    beginning = datetime.min.replace(tzinfo=UTC)
+    return now - span if span < now - beginning else beginning
 
 
 def decide(test: Field, subject: Subject, now: datetime) -> tuple[Evidence, ...] | None:
@@ -236,7 +257,7 @@ def _fits(test: Field, value: str | float | datetime, now: datetime) -> bool:
 
 def _fits_time(test: Field, value: datetime, now: datetime) -> bool:
     if test.since is not None:
-        return value >= now - test.since
+        return value >= back(now, test.since)
     if test.comparison is not None:
         return compare(value, test.comparison[0], test.bound)
     return any(begin <= value < end for begin, end in map(time_span, test.is_))
