@@ -19,6 +19,7 @@ LONGEST_SUMMARY = 20_000
 LONGEST_KEY = 500
 _LONGEST_URL = 8_000
 _TITLE_WORDS = 100  # characters of the summary that stand in for a missing title
+_NO_HOST = re.compile(r"https?:/*$", re.IGNORECASE)  # would lead to the feed itself
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]+)*$")
 
 
@@ -70,7 +71,7 @@ def _title_for(text: str, url: str) -> str:
 def absolute_url(link: str, base_url: str) -> str:
     """``link`` as an absolute http(s) address, or an empty string; blanks around and line breaks in it are dropped."""
     link = visible(re.sub(r"[\t\r\n]", "", link.strip()))
-    if not link or len(link) > _LONGEST_URL:
+    if not link or _NO_HOST.match(link) or len(link) > _LONGEST_URL:
         return ""
     try:
         url = urljoin(base_url, link)
@@ -96,7 +97,7 @@ def default_key(reading: Reading) -> str:
 
 def clean_key(key: str) -> str:
     """``key`` without invisible characters; a very long one keeps its beginning and gains a hash."""
-    key = visible(key).strip() or _digest(key.encode("utf-8", "replace").decode())
+    key = " ".join(visible(key).split()) or _digest(key.encode("utf-8", "replace").decode())
     return key if len(key) <= LONGEST_KEY else f"{key[:400]}#{_digest(key)}"
 
 
