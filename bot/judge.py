@@ -34,7 +34,7 @@ class Judge:
     def __init__(self, rules: Rules, lexicons: Lexicons) -> None:
         self.rules = rules
         self._first: Watch[Key] = Watch({name: lexicons[name] for name in rules.lexicons})
-        self._last: Watch[Key] = Watch()
+        self._last: Watch[Key] = Watch(scans_for=self._first)
         for table, watch in (
             (rules.relevance, self._first),
             (rules.threats, self._first),
@@ -54,8 +54,8 @@ class Judge:
         relevance, because = self._relevance(scan, found, facts)
         threats, threatened = self._threats(scan, found, facts)
         reasons = [*because, *threatened]
-        graded = Subject(advisory, Verdict(relevance, threats), seen=now)
-        severity, grave = self._severity(graded, facts, now)
+        subject.verdict = Verdict(relevance, threats)
+        severity, grave = self._severity(scan, facts, now)
         shown = (_reason(advisory, rule, evidence) for rule, evidence in (*reasons, *grave))
         return Verdict(relevance, threats, severity, tuple(dict.fromkeys(shown))[:REASONS])
 
@@ -75,16 +75,15 @@ class Judge:
     def _threats(
         self, scan: Scan, found: Found, facts: frozenset[str]
     ) -> tuple[tuple[Threat, ...], list[tuple[Rule, Evidence]]]:
-        held = list(_holding(self.rules.threats, scan, found, facts))
+        held = _titled(list(_holding(self.rules.threats, scan, found, facts)))
         replaced = {threat for rule, _ in held for threat in rule.instead_of if threat is not rule.gives}
         meant = [(rule, parts) for rule, parts in held if rule.gives not in replaced]
         threats = {rule.gives for rule, _ in meant}
         return tuple(sorted(threats, key=list(Threat).index)), [(r, part) for r, parts in meant for part in _few(parts)]
 
     def _severity(
-        self, subject: Subject, facts: frozenset[str], now: datetime
+        self, scan: Scan, facts: frozenset[str], now: datetime
     ) -> tuple[Severity, list[tuple[Rule, Evidence]]]:
-        scan = self._last.scan(subject)
         held = list(_holding(self.rules.severity, scan, self._last.decide(scan, now=now), facts))
         best = max((rule.gives for rule, _ in held), key=lambda grade: grade.rank, default=Severity.INFO)
         return best, [(rule, part) for rule, parts in held if rule.gives is best for part in _few(parts)]
@@ -135,6 +134,16 @@ def _holding(
             if not evidence:
                 continue
         yield rule, evidence or (Evidence(rule.fact or "", rule.fact or "", "field"),)
+
+
+def _titled(held: list[tuple[ThreatRule, tuple[Evidence, ...]]]) -> list[tuple[ThreatRule, tuple[Evidence, ...]]]:
+    """What the title says of threats, and typed facts; what the text says only where they say nothing."""
+    titled = any(part.place != "text" for _, parts in held for part in parts)
+    return [
+        (rule, parts)
+        for rule, parts in held
+        if not titled or rule.text_counts == "always" or any(part.place != "text" for part in parts)
+    ]
 
 
 def _counts(scan: Scan, rule: Rule, part: Evidence, found: Found) -> bool:

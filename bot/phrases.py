@@ -157,9 +157,11 @@ class PhraseIndex(Generic[K]):
     def __init__(self) -> None:
         self._root: dict[str, Any] = {}
         self._wildcards = _Wildcards()
+        self._openings: dict[str, tuple[dict[str, Any], ...]] = {}  # word met -> where terms that begin so go on
 
     def add(self, term: Term, key: K) -> None:
         """Watch for ``term``; the same pair twice counts once."""
+        self._openings.clear()
         node = self._root
         for word in _path(term):
             if "*" in word:
@@ -169,6 +171,7 @@ class PhraseIndex(Generic[K]):
 
     def remove(self, term: Term, key: K) -> None:
         """Forget ``term`` under ``key``; KeyError when it was not there."""
+        self._openings.clear()
         path = _path(term)
         nodes = [self._root]
         for word in path:
@@ -184,21 +187,32 @@ class PhraseIndex(Generic[K]):
 
     def find(self, text: Tokens) -> Iterator[tuple[K, Term, Hit]]:
         """Every (key, term, place) in ``text``."""
-        words, root, wild, joined = text.words, self._root, self._wildcards.of, text.joined
-        for first in range(len(words)):
-            word = words[first]
-            if word not in root and first not in joined and not wild(word):
+        words, wild, joined, openings = text.words, self._wildcards.of, text.joined, self._openings
+        for first, word in enumerate(words):
+            nodes = openings.get(word)
+            if nodes is None:
+                nodes = self._open(word)
+            if not nodes and first not in joined:
                 continue
-            pending = [(first, root)]
+            pending = [(node, first + 1) for node in nodes]
+            if first in joined:
+                whole, after = joined[first]
+                pending += [(node, after) for node in openings.get(whole) or self._open(whole)]
             while pending:
-                at, node = pending.pop()
-                for child, after in self._steps(node, words, joined, at, wild):
-                    for term, key in child.get(_END, ()):
-                        hit = confirm(term, text, first, after)
-                        if hit:
-                            yield key, term, hit
-                    if after < len(words):
-                        pending.append((after, child))
+                node, after = pending.pop()
+                for term, key in node.get(_END, ()):
+                    hit = confirm(term, text, first, after)
+                    if hit:
+                        yield key, term, hit
+                if after < len(words):
+                    pending += self._steps(node, words, joined, after, wild)
+
+    def _open(self, word: str) -> tuple[dict[str, Any], ...]:
+        if len(self._openings) >= _Wildcards.MEMORY:
+            self._openings.clear()
+        found = tuple(self._root[form] for form in (word, *self._wildcards.of(word)) if form in self._root)
+        self._openings[word] = found
+        return found
 
     @staticmethod
     def _steps(

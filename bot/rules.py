@@ -4,7 +4,8 @@ Three tables of rules, each a condition (``conditions.py``) with an id and a tit
 
 - ``relevance``: every rule that holds counts, ``direct`` over ``mention``. A rule whose words all stand in a list of
   sectors (``lists``) gives a mention at most.
-- ``threats``: every rule that holds adds its threat, but ``instead_of`` takes weaker ones back.
+- ``threats``: the title decides; the text is asked where the title names none (or by rules whose ``text_counts``
+  always). Every rule that holds adds its threat, and ``instead_of`` takes lesser ones back.
 - ``severity``: the highest grade of the rules that hold; they may test ``relevance`` and ``threat``.
 
 ``masks`` name lexicons whose words hide what stands beneath them ("health check"); text after one of ``tails``
@@ -94,6 +95,10 @@ class ThreatRule(Rule):
     """Says what kind of danger an advisory speaks of."""
 
     gives: Annotated[Threat, pydantic.Field(description="the threat")]
+    text_counts: Annotated[
+        Literal["untitled", "always"],
+        pydantic.Field(description="whether words in the text count although the title names another threat"),
+    ] = "untitled"
     instead_of: Annotated[tuple[Threat, ...], pydantic.Field(description="weaker threats it replaces")] = ()
 
 

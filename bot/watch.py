@@ -90,17 +90,23 @@ class _Watched:
 
 
 class Watch(Generic[K]):
-    """Conditions under keys of the caller's, matched all at once."""
+    """Conditions under keys of the caller's, matched all at once.
 
-    def __init__(self, lexicons: Lexicons | None = None) -> None:
-        self._index: PhraseIndex[str] = PhraseIndex()
-        self._uses: dict[Term, int] = {}
+    With ``scans_for``, a scan of this watch also finds the words of that other one.
+    """
+
+    def __init__(self, lexicons: Lexicons | None = None, *, scans_for: Watch[K] | None = None) -> None:
+        if lexicons and scans_for is not None:
+            raise ValueError("a watch that scans for another has that one's lexicons")
+        self._index: PhraseIndex[str] = scans_for._index if scans_for is not None else PhraseIndex()
+        self._uses: dict[Term, int] = scans_for._uses if scans_for is not None else {}
         self._watched: dict[K, _Watched] = {}
         self._triggered: dict[Trigger, dict[K, None]] = {}
         self._always: dict[K, None] = {}
         self._fields: dict[FieldName, int] = {}  # how many triggers each field has
-        self._lexicons = lexicons or {}
-        for name, terms in self._lexicons.items():
+        own = lexicons or {}
+        self._lexicons: Lexicons = own if scans_for is None else scans_for._lexicons
+        for name, terms in own.items():
             for term in terms:
                 self._index.add(term, name)
 
