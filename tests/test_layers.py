@@ -11,7 +11,7 @@ LAYERS = [
     {"text"},
     {"phrases"},
     {"subject", "fields", "conditions", "query", "message"},
-    {"feeds", "rules", "lexicons", "judge", "watch", "stories", "route", "classify", "quality", "watchdog"},
+    {"feeds", "rules", "lexicons", "judge", "watch", "stories", "changes", "route", "classify", "quality", "watchdog"},
     {"store"},
     {"enrich", "intake", "pipeline", "compose", "queue", "deliver", "reconcile", "commands"},
     {"chat"},
