@@ -84,7 +84,7 @@ def templates(postgresql: str, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """Makes databases, on SQLite and on PostgreSQL: ``new_database()`` is the url of a migrated one, ``empty`` of a bare."""
+    """Makes databases, on SQLite and on PostgreSQL: migrated ones, or with ``empty=True`` bare ones; gives their url."""
     if request.param == "sqlite":
         template = request.getfixturevalue("templates")["sqlite"]
 

@@ -32,12 +32,13 @@ MAX_VECTOR = 900_000  # bytes; PostgreSQL refuses a tsvector of 1 MiB
 KEY = {"sqlite": "rowid", "postgresql": "place"}  # the column of the index that holds an advisory's place
 
 _ID_BITS = 24
+SECOND = 1 << _ID_BITS  # how far the places of two seconds lie apart
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def place(at: datetime, advisory_id: int) -> int:
     """A number that sorts as (``at`` in whole seconds, ``advisory_id``) do, unique among 16 million neighbours."""
-    return first_place(at) | advisory_id & (1 << _ID_BITS) - 1
+    return first_place(at) | advisory_id & SECOND - 1
 
 
 def first_place(at: datetime) -> int:

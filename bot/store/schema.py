@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-from bot.store.columns import Id, Json, Moment, Plain
+from bot.store.columns import Id, Json, Moment, Plain, PlainBytewise
 
 INDEX = "advisory_words"
 
@@ -143,7 +143,7 @@ advisories = Table(
 advisory_cves = Table(
     "advisory_cves",
     metadata,
-    Column("cve", Plain, primary_key=True),  # lower case
+    Column("cve", PlainBytewise, primary_key=True),  # lower case
     Column("advisory_id", Id, ForeignKey("advisories.id"), primary_key=True),
     Index("ix_advisory_cves_advisory_id", "advisory_id"),
 )

@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+BYTEWISE = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 MOMENT = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
 
 
@@ -160,7 +161,7 @@ def upgrade() -> None:
     op.create_index("ix_advisories_url_identity", "advisories", ["url_identity"], unique=False)
     op.create_table(
         "advisory_cves",
-        sa.Column("cve", sa.Text(), nullable=False),
+        sa.Column("cve", BYTEWISE, nullable=False),
         sa.Column("advisory_id", ID, nullable=False),
         sa.ForeignKeyConstraint(["advisory_id"], ["advisories.id"], name=op.f("fk_advisory_cves_advisory_id")),
         sa.PrimaryKeyConstraint("cve", "advisory_id", name=op.f("pk_advisory_cves")),
