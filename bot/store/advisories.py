@@ -190,6 +190,14 @@ async def with_cves(conn: AsyncConnection, cves: Iterable[str]) -> dict[int, Sto
     return found
 
 
+async def recent_cves(conn: AsyncConnection, *, since: datetime) -> list[str]:
+    """The CVEs of what concerns healthcare and came at ``since`` or later, in upper case and order."""
+    c = advisories.c
+    recent = select(c.id).where(c.first_seen >= since, c.relevance > Relevance.NONE.rank)
+    query = select(advisory_cves.c.cve).distinct().where(advisory_cves.c.advisory_id.in_(recent))
+    return sorted(cve.upper() for cve in (await conn.execute(query)).scalars())
+
+
 async def stream(conn: AsyncConnection, *, batch: int = 500, since: datetime | None = None) -> AsyncIterator[Stored]:
     """Every advisory in the order of arrival, few in memory at a time; ``since`` leaves out what was seen earlier."""
     last = 0

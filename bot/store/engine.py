@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from bot.errors import StoreError
 
+Connection = AsyncConnection  # inside a transaction: what every function of the store takes first
+
 _TURN = 60.0  # seconds a writer waits for the writers of its own process
 
 
