@@ -72,10 +72,15 @@ class Rule(_Strict):
         return self
 
     @property
+    def sides(self) -> dict[str, Condition]:
+        """What stops the rule, and what must be near, by the name of the part."""
+        parts = {"unless": self.unless, "beside": self.beside}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    @property
     def conditions(self) -> dict[str, Condition]:
         """Its conditions by the name of their part."""
-        parts = {"when": self.when, "unless": self.unless, "beside": self.beside}
-        return {name: part for name, part in parts.items() if part is not None}
+        return {"when": self.when, **self.sides} if self.when is not None else self.sides
 
 
 class RelevanceRule(Rule):

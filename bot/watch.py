@@ -117,22 +117,27 @@ class Watch(Generic[K]):
         """Watch for ``condition``, in place of what ``key`` stood for before; KeyError for an unknown lexicon."""
         if key in self._watched:
             self.remove(key)
+        terms = self.listen(condition)
+        cheapest = _cheapest(condition)
+        watched = _Watched(condition, terms, tuple(dict.fromkeys(cheapest[1])) if cheapest else None)
+        self._watched[key] = watched
+        if watched.triggers is None:
+            self._always[key] = None
+        for trigger in watched.triggers or ():
+            self._trigger(trigger, key)
+
+    def listen(self, condition: Condition) -> frozenset[Term]:
+        """Have every scan find the words of ``condition``, so that it can be decided by the scan; they are returned."""
         leaves = list(_leaves(condition))
         for leaf in leaves:
             if isinstance(leaf, Lexicon):
                 self._lexicons[leaf.lexicon]
         terms = frozenset(term for leaf in leaves if isinstance(leaf, Words) for term in leaf.terms)
-        cheapest = _cheapest(condition)
-        watched = _Watched(condition, terms, tuple(dict.fromkeys(cheapest[1])) if cheapest else None)
-        self._watched[key] = watched
         for term in terms:
             self._uses[term] = self._uses.get(term, 0) + 1
             if self._uses[term] == 1:
                 self._index.add(term, "")
-        if watched.triggers is None:
-            self._always[key] = None
-        for trigger in watched.triggers or ():
-            self._trigger(trigger, key)
+        return terms
 
     def remove(self, key: K) -> None:
         """Forget what ``key`` stands for; KeyError when it stands for nothing."""

@@ -11,7 +11,8 @@ LAYERS = [
     {"text"},
     {"phrases"},
     {"subject", "fields", "conditions", "query", "message"},
-    {"feeds", "rules", "lexicons", "judge", "watch", "stories", "changes", "route", "classify", "quality", "watchdog"},
+    {"feeds", "rules", "lexicons", "judge", "watch", "stories", "changes", "route", "classify", "quality", "watchdog"}
+    | {"spans", "findings", "trial"},
     {"store"},
     {"enrich", "intake", "pipeline", "compose", "queue", "deliver", "reconcile", "commands"},
     {"chat"},

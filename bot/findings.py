@@ -1,0 +1,97 @@
+"""Findings: which rules hold for one advisory, given what a scan found in it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from bot.conditions import Condition, match
+from bot.model import Place
+from bot.rules import RelevanceRule, Rule, SeverityRule, ThreatRule
+from bot.subject import Evidence
+from bot.watch import Scan, Watch
+
+R = TypeVar("R", RelevanceRule, ThreatRule, SeverityRule)
+
+
+class Sides:
+    """The ``unless`` and ``beside`` of all rules, numbered so that equal ones are decided once."""
+
+    def __init__(self, rules: Iterable[Rule], watch: Watch[str]) -> None:
+        self.conditions: list[Condition] = []
+        self.numbers: dict[tuple[str, str], int] = {}
+        for rule in rules:
+            for part, condition in rule.sides.items():
+                if condition not in self.conditions:
+                    self.conditions.append(condition)
+                    watch.listen(condition)
+                self.numbers[rule.id, part] = self.conditions.index(condition)
+
+
+class Findings:
+    """What one advisory holds: the conditions of rules, and their sides, decided when asked for and remembered."""
+
+    def __init__(self, scan: Scan, facts: frozenset[str], sides: Sides, now: datetime) -> None:
+        self.scan = scan
+        self._facts = facts
+        self._sides = sides
+        self._now = now
+        self._held: dict[str, tuple[Evidence, ...]] = {}
+        self._known: dict[int, tuple[Evidence, ...] | None] = {}
+
+    def decide(self, watch: Watch[str]) -> None:
+        """Decide the conditions of ``watch``; sides are asked anew, since the verdict may have changed."""
+        self._held = watch.decide(self.scan, now=self._now)
+        self._known.clear()
+
+    def holding(self, rules: Sequence[R]) -> Iterator[tuple[R, tuple[Evidence, ...]]]:
+        """The rules of a table that hold, each with its evidence."""
+        for rule in rules:
+            if rule.fact is not None and rule.fact not in self._facts:
+                continue
+            evidence = () if rule.when is None else self._held.get(rule.id)
+            if evidence:
+                evidence = tuple(part for part in evidence if self._counts(rule, part)) or None
+            if evidence is not None and self._side(rule, "unless") is None:
+                yield rule, evidence or (Evidence(rule.fact or "", rule.fact or "", "field"),)
+
+    def _side(self, rule: Rule, part: str) -> tuple[Evidence, ...] | None:
+        """The evidence of a rule's ``unless`` or ``beside``; None where it has none or it does not hold."""
+        number = self._sides.numbers.get((rule.id, part))
+        if number is None:
+            return None
+        if number not in self._known:
+            condition = self._sides.conditions[number]
+            self._known[number] = match(condition, self.scan.subject, now=self._now, finder=self.scan)
+        return self._known[number]
+
+    def _counts(self, rule: Rule, part: Evidence) -> bool:
+        """Whether words stand where, and are written as, the rule asks; a field test always counts."""
+        if part.start < 0:
+            return True
+        if part.place not in rule.places or (rule.capital and part.words[0].islower()):
+            return False
+        if rule.first is not None and part.place == "text" and self._words_before(part) >= rule.first:
+            return False
+        if rule.beside is None:
+            return True
+        return any(self._near(part, other, rule.within) for other in self._side(rule, "beside") or ())
+
+    def _words_before(self, part: Evidence) -> int:
+        return bisect_left(self.scan.text(part.place).spans, (part.start, 0))
+
+    def _near(self, one: Evidence, other: Evidence, within: int) -> bool:
+        if one.place != other.place or other.start < 0:
+            return False
+        apart = one.end <= other.start or other.end <= one.start
+        between = words_between(self.scan, one.place, (one.start, one.end), (other.start, other.end))
+        return apart and between <= within
+
+
+def words_between(scan: Scan, place: Place, one: tuple[int, int], other: tuple[int, int]) -> int:
+    """How many words stand between two stretches of characters of one text."""
+    first, second = sorted((one, other))
+    spans = scan.text(place).spans
+    return bisect_left(spans, (second[0], 0)) - bisect_left(spans, (first[1], 0))
