@@ -60,6 +60,7 @@ sources = Table(
     _needed("entries", Integer),
     _needed("usual", Integer),
     _needed("moved_to", Plain),
+    _needed("future_dated", Integer),
     Column("first_polled_at", Moment),
     _needed("active_url", Plain),
     _needed("reported", Json),

@@ -43,6 +43,7 @@ class SourceState:
     last_entry_at: datetime | None = None  # when an entry was last new
     entries: int = 0  # in the last document
     usual: int = 0  # how many entries its documents usually have
+    future_dated: int = 0  # entries of the last document that were dated in the future
     moved_to: str = ""  # where a permanent redirect points
     first_polled_at: datetime | None = None  # None: the next document is the baseline
     active_url: str = ""  # the fallback in use; empty for the configured url

@@ -84,6 +84,7 @@ def upgrade() -> None:
         sa.Column("entries", sa.Integer(), nullable=False),
         sa.Column("usual", sa.Integer(), nullable=False),
         sa.Column("moved_to", sa.Text(), nullable=False),
+        sa.Column("future_dated", sa.Integer(), nullable=False),
         sa.Column("first_polled_at", MOMENT, nullable=True),
         sa.Column("active_url", sa.Text(), nullable=False),
         sa.Column("reported", sa.Text(), nullable=False),
