@@ -252,8 +252,13 @@ def confirm(term: Term, text: Tokens, first: int, after: int) -> Hit | None:
 def _nearby(term: Term, text: Tokens, at: int) -> tuple[int, int] | None:
     """The narrowest stretch around word ``at`` that holds all words of a nearness, within its distance."""
     reach = len(term.words) + (term.near or 0)
+    around = text.words[max(0, at - reach + 1) : at + reach]
+    if not all(_holds(around, pattern) for pattern in term.words):
+        return None
     best: tuple[int, int] | None = None
-    for first in range(max(0, at - reach + 1), at + 1):
+    for first in range(at, max(-1, at - reach), -1):
+        if best is not None and at + 1 - first > best[1] - best[0]:
+            break
         missing = list(term.words)
         for index in range(first, min(first + reach, len(text.words))):
             word = text.words[index]
@@ -261,10 +266,14 @@ def _nearby(term: Term, text: Tokens, at: int) -> tuple[int, int] | None:
             if fits:
                 missing.remove(fits)
             if not missing:
-                if index >= at and (best is None or index + 1 - first < best[1] - best[0]):
+                if index >= at and (best is None or index + 1 - first <= best[1] - best[0]):
                     best = (first, index + 1)
                 break
     return best
+
+
+def _holds(words: tuple[str, ...], pattern: str) -> bool:
+    return any(word_matches(pattern, word) for word in words) if "*" in pattern else pattern in words
 
 
 @lru_cache(maxsize=4096)
