@@ -1,7 +1,8 @@
 """poll(source): fetch -> parse -> normalise -> take in, in order; decides nothing about advisories.
 
 The network and the parser come first, outside any transaction. Then one transaction keeps everything together:
-advisories, deliveries, the validators by which the document is known, and when to look again. A source is never given up.
+advisories, deliveries, the validators by which the document is known, and when to look again. A source is never given
+up.
 """
 
 from __future__ import annotations

@@ -23,12 +23,11 @@ LAYERS = [
         "classify",
         "quality",
         "trial",
-        "changes",
         "watchdog",
     }
     | {"spans", "findings", "trial"},
     {"store"},
-    {"enrich", "intake", "pipeline", "compose", "queue", "deliver", "reconcile", "commands"},
+    {"enrich", "intake", "pipeline", "compose", "queue", "deliver", "rounds", "commands"},
     {"chat"},
     {"web", "schedule"},
     {"settings"},
