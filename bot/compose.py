@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bot.changes import Change, read_changes
 from bot.message import Button, Card, CveFact, Digest, Line, Note, Piece, Row, Why
-from bot.model import Advisory, Delivery, Kind, Reason, Severity, Source, Stored, Story, Tlp
+from bot.model import Advisory, Delivery, Kind, Reason, Relevance, Severity, Source, Stored, Story, Threat, Tlp
 from bot.rules import Rules
 from bot.store.facts import CveFacts
 
-REASONS, WORDS = 4, 4
+REASONS, CONCERNING, WORDS = 4, 2, 4  # shown on a card: reasons in all, of them why healthcare; words of each
 NAMES = 3  # vendors, products or victims named
 GIST = 500  # characters of summary
 CHANGES = 3
@@ -25,6 +25,7 @@ _LABEL = re.compile(
     r"|Severity|Release Date|Alert Code|Last Revised)\b.{0,200}$",
     re.IGNORECASE,
 )
+_VALUES = frozenset([*Relevance, *Threat])  # what a rule about our own verdict finds; its title says it better
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|[。！？]")
 
 
@@ -87,16 +88,15 @@ def compose_note(
     changes = read_changes(delivery.text)
     source = source_name(told.advisory, sources)
     lines: list[Line] = [_change_line(change) for change in changes]
-    link: Line = (Piece(told.advisory.title, told.advisory.url), Piece(f"  ({source})", style="quiet"))
     if delivery.kind is Kind.CORROBORATION:
         heading = f"{source} tells the same story"
         if any(change.worse for change in changes):
             heading += ", and it is worse"
-        lines.insert(0, link)
+        lines.insert(0, (Piece(told.advisory.title, told.advisory.url),))
     else:
         is_worse = any(change.worse for change in changes)
         heading = f"{'Worse' if is_worse else 'Update'}: {card.headline}"
-        lines.append(link)
+        lines.append((Piece(source, told.advisory.url, "quiet"),))
     return Note(heading, tuple(lines), card.severity, broadcast=any(change.worse for change in changes))
 
 
@@ -156,17 +156,26 @@ def affected(member: Stored, rules: Rules) -> str:
         return " – ".join(part for part in (_few(advisory.vendors), products) if part)
     concerning = {rule.id for rule in rules.relevance}
     found = [_words(reason, member) for reason in member.verdict.reasons if reason.rule in concerning]
-    return _few(_distinct(word for word in found if word)) or _few(advisory.sectors)
+    return _few(_longest(found)) or _few(advisory.sectors)
 
 
 def whys(reasons: Iterable[Reason], member: Stored, rules: Rules) -> tuple[Why, ...]:
-    """Reasons as people read them: each rule once, with the words it found."""
+    """Reasons as people read them: each rule once, each word once; the threats are not crowded out by the victims."""
     titles = {rule.id: rule.title for rule in rules.all}
+    concerning = {rule.id for rule in rules.relevance}
     found: dict[str, list[str]] = {}
     for reason in reasons:
-        found.setdefault(titles.get(reason.rule, reason.rule), []).append(_words(reason, member))
-    shown = list(found.items())[:REASONS]
-    return tuple(Why(title, tuple(_distinct(word for word in words if word))[:WORDS]) for title, words in shown)
+        if reason.place == "field" and reason.words in _VALUES:
+            continue
+        found.setdefault(reason.rule, []).append(_words(reason, member))
+    shown: list[Why] = []
+    said: set[str] = set()
+    for rule, words in found.items():
+        new = [word for word in _longest(words) if word.casefold() not in said]
+        if rule not in concerning or (len(shown) < CONCERNING and (new or not any(words))):
+            shown.append(Why(titles.get(rule, rule), tuple(new[:WORDS])))
+            said |= {word.casefold() for word in new}
+    return tuple(shown[:REASONS])
 
 
 def gist(summary: str, title: str = "") -> str:
@@ -229,7 +238,7 @@ def _words(reason: Reason, member: Stored) -> str:
     text = {"title": member.advisory.title, "text": member.advisory.summary}.get(reason.place, "")
     if 0 <= reason.start < reason.end <= len(text):
         return " ".join(text[reason.start : reason.end].split())
-    return "" if reason.words == reason.clause else reason.words
+    return "" if reason.words == reason.clause or "://" in reason.words else reason.words
 
 
 def _change_line(change: Change) -> Line:
@@ -241,6 +250,12 @@ def _distinct(words: Iterable[str]) -> list[str]:
     for word in words:
         seen.setdefault(word.casefold(), word)
     return list(seen.values())
+
+
+def _longest(words: Iterable[str]) -> list[str]:
+    """Words once each, and none that another one holds (``hospital`` beside ``hospitals``)."""
+    found = [word for word in _distinct(words) if word]
+    return [w for w in found if not any(w is not o and w.casefold() in o.casefold() for o in found)]
 
 
 def _without(names: Sequence[str], others: Sequence[str]) -> list[str]:

@@ -143,16 +143,21 @@ def _by_cves(advisory: Advisory, verdict: Verdict, other: Stored) -> Link | None
     shared = mine & theirs
     if not shared or _other_product(advisory, verdict, other):
         return None
+    titled = bool(_title_words(advisory.title) & _title_words(other.advisory.title))
     alike = len(shared) >= ALIKE * len(mine | theirs)
-    beside = (
-        shared in (mine, theirs)
-        and len(mine | theirs) <= 3
-        and bool(_title_words(advisory.title) & _title_words(other.advisory.title))
-    )
-    if not (alike or beside):
+    if len(shared) == 1:  # prose names one in passing
+        alike = alike and (titled or (_is_about(advisory) and _is_about(other.advisory)))
+    if not (alike or (titled and shared in (mine, theirs) and len(mine | theirs) <= 3)):
         return None
     named = ", ".join(sorted(shared)[:3]) + (" …" if len(shared) > 3 else "")
     return Link(other.story_id, other.id, f"names the same CVEs ({named})" if len(shared) > 1 else f"names {named} too")
+
+
+def _is_about(advisory: Advisory) -> bool:
+    """Whether an advisory is about the CVE it names: scored, of a named product, or with the id in title or link."""
+    named = f"{advisory.title} {advisory.key} {advisory.url}".upper()
+    stated = advisory.cvss is not None or advisory.kev or advisory.vendors or advisory.products
+    return bool(stated) or any(cve in named for cve in advisory.cves)
 
 
 def _other_product(advisory: Advisory, verdict: Verdict, other: Stored) -> bool:

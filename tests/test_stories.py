@@ -132,6 +132,10 @@ def test_the_same_cves_link_a_common_one_in_a_bulletin_does_not() -> None:
         told("b", "Ivanti Connect Secure exploited", cves=cves(1)), told("a", "Ivanti gateways", cves=cves(1, 2))
     )
     assert not joins(told("b", "Something", cves=cves(1)), told("a", "Ivanti gateways", cves=cves(1, 2)))
+    assert joins(told("b", "CVE-2026-1003", cves=cves(3)), told("a", "Flaw in Foo", cves=cves(3), cvss=9.8))
+    assert not joins(told("b", "Spies use old holes", cves=cves(3)), told("a", "Flaw in Foo", cves=cves(3))), (
+        "in passing"
+    )
     assert not joins(told("b", "x", cves=cves(3)), told("a", "y", cves=cves(3)), ago=timedelta(days=91)), "long asleep"
 
 
