@@ -64,12 +64,12 @@ class Judge:
                 gives, evidence = (gives, unlisted) if unlisted else (Relevance.MENTION, evidence)
             held.append((gives, rule, evidence))
         best = max((gives for gives, _, _ in held), key=lambda gives: gives.rank, default=Relevance.NONE)
-        return best, [(rule, part) for gives, rule, parts in held if gives is best for part in _few(parts)]
+        return best, _told_once((rule, part) for gives, rule, parts in held if gives is best for part in _few(parts))
 
     def _threats(self, findings: Findings) -> tuple[tuple[Threat, ...], Because]:
         held = _titled(list(findings.holding(self.rules.threats)))
         replaced = {threat for rule, _ in held for threat in rule.instead_of if threat is not rule.gives}
-        meant = [(rule, parts) for rule, parts in held if rule.gives not in replaced]
+        meant = [(rule, parts) for rule, parts in held if rule.firm or rule.gives not in replaced]
         threats = {rule.gives for rule, _ in meant}
         return tuple(sorted(threats, key=list(Threat).index)), [(r, part) for r, parts in meant for part in _few(parts)]
 
@@ -121,7 +121,7 @@ def facts(advisory: Advisory) -> Iterator[str]:
 
 def _titled(held: list[tuple[ThreatRule, tuple[Evidence, ...]]]) -> list[tuple[ThreatRule, tuple[Evidence, ...]]]:
     """What the title says of threats, and typed facts; what the text says only where they say nothing."""
-    titled = any(part.place != "text" for _, parts in held for part in parts)
+    titled = any(part.place != "text" for rule, parts in held if not rule.vague for part in parts)
     return [
         (rule, parts)
         for rule, parts in held
@@ -130,7 +130,24 @@ def _titled(held: list[tuple[ThreatRule, tuple[Evidence, ...]]]) -> list[tuple[T
 
 
 def _tail(text: str, markers: Iterable[str]) -> int | None:
-    return min((at for marker in markers if (at := text.find(marker)) >= 0), default=None)
+    """Where the first marker begins; ``…`` in a marker stands for anything."""
+    return min((at for marker in markers if (at := _find(text, marker)) >= 0), default=None)
+
+
+def _find(text: str, marker: str) -> int:
+    first, *rest = marker.split("…")
+    last = text.rfind(rest[-1]) if rest else 0
+    if last < 0:
+        return -1
+    return text.rfind(first, 0, last) if rest else text.find(first)
+
+
+def _told_once(because: Iterable[tuple[Rule, Evidence]]) -> Because:
+    """One reason for each stretch of text, by the first rule that found something there."""
+    told: dict[tuple[str, int, str], tuple[Rule, Evidence]] = {}
+    for rule, part in because:
+        told.setdefault((part.place, part.start, part.words), (rule, part))
+    return list(told.values())
 
 
 def _few(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:

@@ -5,7 +5,7 @@ Three tables of rules, each a condition (``conditions.py``) with an id and a tit
 - ``relevance``: every rule that holds counts, ``direct`` over ``mention``. A rule whose words all stand in a list of
   sectors (``lists``) gives a mention at most.
 - ``threats``: the title decides; the text is asked where the title names none (or by rules whose ``text_counts``
-  always). Every rule that holds adds its threat, and ``instead_of`` takes lesser ones back.
+  always). Every rule that holds adds its threat; ``instead_of`` takes lesser ones back, save from a ``firm`` rule.
 - ``severity``: the highest grade of the rules that hold; they may test ``relevance`` and ``threat``.
 
 ``masks`` name lexicons whose words hide what stands beneath them ("health check"); text after one of ``tails``
@@ -104,6 +104,8 @@ class ThreatRule(Rule):
         Literal["untitled", "always"],
         pydantic.Field(description="whether words in the text count although the title names another threat"),
     ] = "untitled"
+    vague: Annotated[bool, pydantic.Field(description="a title that says only this leaves it to the text")] = False
+    firm: Annotated[bool, pydantic.Field(description="no other rule takes it back")] = False
     instead_of: Annotated[tuple[Threat, ...], pydantic.Field(description="weaker threats it replaces")] = ()
 
 
