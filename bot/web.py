@@ -82,7 +82,7 @@ def web_app(
     slack: ASGIApp | None = None,
     routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """The application: ``GET /health``, ``GET /metrics``, ``POST /slack/events`` where ``slack`` is given, ``routes``."""
+    """``GET /health``, ``GET /metrics``, ``POST /slack/events`` where ``slack`` is given, and further ``routes``."""
 
     async def show_health(_: Request) -> Response:
         try:
@@ -142,10 +142,6 @@ async def serve(app: ASGIApp, host: str, port: int) -> Server:
     )
     server = _Uvicorn(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started and not running.done():
-        await asyncio.sleep(0.01)
-    if running.done():
-        await running  # raises what went wrong
     got = int(listening.getsockname()[1])
     log.info("web=listening host=%s port=%d", host, got)
     return Server(server, running, got)

@@ -24,7 +24,7 @@ MARKS = {
 }
 HEADLINE, AFFECTED, SUMMARY, FALLBACK = 240, 220, 420, 600  # characters shown
 MAX_CVES, MAX_ROWS = 5, 20
-MAX_CHARACTERS = 12_000  # texts and addresses of all blocks together
+MAX_CHARACTERS = 10_500  # texts and addresses of all rich text; leaves room for a footer and buttons
 MAX_PLAIN = 3_500
 
 
@@ -47,12 +47,13 @@ def render(message: Message) -> Payload:
             text, blocks = message.heading, _digest(message)
         case Reply():
             text, blocks = message.heading, _reply(message)
-    return Payload(escape(cut(text, FALLBACK)), tuple(_within(blocks, MAX_CHARACTERS)))
+    return Payload(escape(cut(text, FALLBACK)) or "Wardwatch", tuple(_within(blocks, MAX_CHARACTERS)))
 
 
 def plain(message: Message) -> str:
     """The message as escaped text without blocks: what is sent when Slack refuses the card."""
-    return escape(cut("\n".join(cut(line, 1000) for line in _plain_lines(message) if line), MAX_PLAIN, keep="\n"))
+    lines = [cut(line, 1000) for line in _plain_lines(message) if line]
+    return escape(cut("\n".join(lines), MAX_PLAIN, keep="\n")) or "Wardwatch"
 
 
 def _plain_lines(message: Message) -> Iterable[str]:
@@ -153,7 +154,7 @@ def _why(card: Card) -> Iterable[Block]:
 
 
 def _origin(card: Card) -> str:
-    parts = [f"*{escape(card.source)}*", escape(card.country), date(card.published or card.seen)]
+    parts = [f"*{escape(cut(card.source, 100))}*", escape(cut(card.country, 10)), date(card.published or card.seen)]
     if card.also:
         parts.append("also " + escape(cut(", ".join(card.also), 200)))
     if card.tlp is not Tlp.CLEAR:
@@ -183,8 +184,8 @@ def _reply(reply: Reply) -> Iterable[Block]:
         yield from _card(reply.card)
     if reply.rows:
         yield section(list(_rows(reply.rows[:MAX_ROWS])))
-    if reply.footer:
-        footer = {"type": "plain_text", "text": cut(reply.footer, 1500), "emoji": False}
+    if footer_text := cut(reply.footer, 1500):
+        footer = {"type": "plain_text", "text": footer_text, "emoji": False}
         yield {"type": "context", "elements": [footer]}
     if reply.more:
         yield from actions((Button("More", "ward_more", reply.more),), 0)

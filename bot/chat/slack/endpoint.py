@@ -63,6 +63,7 @@ class Endpoint:
             request = AsyncBoltRequest(
                 body=body.decode(), headers={name: headers[name] for name in _PASSED if name in headers}
             )
+            _check_actions(request.body)
         except Exception as error:  # whatever Bolt stumbles over in a body it did not expect
             log.warning("slack=unreadable-request outcome=refused error=%s", type(error).__name__)
             return BoltResponse(status=400, body="cannot be read")
@@ -75,3 +76,12 @@ class Endpoint:
             )
         except (ValueError, TypeError):  # a timestamp that is no number, bytes that are no text
             return False
+
+
+def _check_actions(body: dict[str, Any]) -> None:
+    """Bolt stumbles over a pressed button that names no action. Raises ValueError."""
+    actions = body.get("actions")
+    if body.get("type") == "block_actions" and not (
+        isinstance(actions, list) and actions and all(isinstance(action, dict) for action in actions)
+    ):
+        raise ValueError("no actions")

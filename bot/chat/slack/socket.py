@@ -21,11 +21,14 @@ WATCH = 15.0  # seconds between looks at the connection
 class SocketMode:
     """Keeps one connection to Slack open, for ever. Start it inside the running loop."""
 
-    def __init__(self, app: AsyncApp, app_token: str, platform: SlackPlatform, *, watch: float = WATCH) -> None:
+    def __init__(
+        self, app: AsyncApp, app_token: str, platform: SlackPlatform, *, watch: float = WATCH, ping: float = 5.0
+    ) -> None:
         self._app = app
         self._token = app_token
         self._platform = platform
         self._watch_every = watch
+        self._ping = ping
         self._adapter: AsyncSocketModeHandler | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._connecting: asyncio.Future[Any] | None = None
@@ -41,10 +44,10 @@ class SocketMode:
         except SendError as error:
             log.warning("slack=socket outcome=unreachable error=%s", error)
         self._adapter = AsyncSocketModeHandler(
-            self._app, self._token, logger=quiet(), web_client=self._platform.reader, ping_interval=5
+            self._app, self._token, logger=quiet(), web_client=self._platform.reader, ping_interval=self._ping
         )
         self._adapter.client.wss_uri = address
-        self._connecting = asyncio.ensure_future(self._adapter.client.connect())
+        self._connecting = asyncio.ensure_future(self._adapter.client.connect())  # type: ignore[no-untyped-call]
         self._watcher = asyncio.create_task(self._watch(self._adapter.client))
 
     async def stop(self) -> None:
@@ -53,7 +56,7 @@ class SocketMode:
         if self._adapter is not None:
             client = self._adapter.client
             tasks += [client.message_processor, client.current_session_monitor, client.message_receiver]
-            await client.close()
+            await client.close()  # type: ignore[no-untyped-call]
         running = [task for task in tasks if task is not None]
         for task in running:
             task.cancel()
