@@ -15,10 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.classify import classify_stream, read_advisory, read_record
-from bot.judge import Judge
-from bot.lexicons import load_lexicons
+from bot.judge import Judge, load_judge
 from bot.model import Advisory, Reason, Relevance, Threat, Verdict
-from bot.rules import load_rules
 from bot.trial import Labelled, RuleReport, Score, score
 
 GROUPS = {
@@ -31,12 +29,6 @@ GROUPS = {
 }  # the labels of the sets are coarser than ours
 
 Print = Callable[[str], None]
-
-
-def load_judge(config: Path) -> Judge:
-    """The judge of a configuration folder."""
-    lexicons = load_lexicons(config / "lexicons")
-    return Judge(load_rules(config / "rules.yaml", lexicons), lexicons)
 
 
 def measure(folder: Path, judge: Judge, say: Print, *, now: datetime, errors: bool = False) -> bool:

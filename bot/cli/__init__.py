@@ -88,11 +88,15 @@ COMMANDS = (
     Command(
         "rules",
         "rules:rules",
-        "list the rules; `rules test FILE.jsonl` measures them; `rules diff OTHER` shows what a change would change",
+        "list the rules; `rules test FILE.jsonl` measures them; `rules diff` shows what an edit would have changed",
         "python -m bot rules test labelled.jsonl",
         (
             Argument("ACTION", "list, test or diff", optional=True, choices=("list", "test", "diff")),
-            Argument("PATH", "test: labelled JSON lines; diff: the changed configuration folder", optional=True),
+            Argument(
+                "PATH",
+                "test: labelled JSON lines; diff: a configuration folder (default: the one in use)",
+                optional=True,
+            ),
         ),
     ),
     Command(

@@ -13,6 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from bot.app import load_judge
+from bot.classify import classify_stream
 from bot.errors import ConfigError, FetchError, NotAFeed
 from bot.feeds.fetch import Fetched, Fetcher, Memory
 from bot.feeds.parse import sniff
@@ -92,3 +94,19 @@ def _plain(value: Any) -> str:
     return (
         value.isoformat() if isinstance(value, datetime) else value.value if isinstance(value, StrEnum) else str(value)
     )
+
+
+def classify(_: argparse.Namespace) -> int:
+    """Judge JSON lines from standard input; 1 when a line could not be read."""
+    settings, _listed = read_settings(os.environ)
+    complaints = 0
+
+    def complain(text: str) -> None:
+        nonlocal complaints
+        complaints += 1
+        print(f"wardwatch: {text}", file=sys.stderr)
+
+    judge = load_judge(settings.config)
+    for line in classify_stream(sys.stdin, judge, datetime.now(UTC), complain):
+        sys.stdout.write(line + "\n")
+    return 1 if complaints else 0

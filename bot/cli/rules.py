@@ -1,0 +1,88 @@
+"""``rules``: list them, measure them, see what an edit would have changed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bot.app import load_judge
+from bot.chat.terminal import terminal_console
+from bot.errors import ConfigError
+from bot.judge import Judge
+from bot.settings import Settings, read_settings
+from bot.store import advisories
+from bot.store.engine import open_store
+from bot.trial import RuleReport, describe_rules, diff_rules, test_rules
+
+HISTORY = timedelta(days=365)
+SHOWN = 20  # advisories listed of each kind
+
+
+def rules(chosen: argparse.Namespace) -> int:
+    """List the rules, or measure them, or compare them with what is stored."""
+    settings, _ = read_settings(os.environ)
+    console = terminal_console()
+    if chosen.ACTION == "test":
+        if not chosen.PATH:
+            raise ConfigError("rules test needs labelled JSON lines: python -m bot rules test labelled.jsonl")
+        return _test(console, load_judge(settings.config), Path(chosen.PATH))
+    if chosen.ACTION == "diff":
+        return asyncio.run(_diff(console, settings, Path(chosen.PATH or settings.config)))
+    return _list(console, load_judge(settings.config))
+
+
+def _list(console: Console, judge: Judge) -> int:
+    table = Table("table", "rule", "gives", "what people read", box=None, pad_edge=False, header_style="bold")
+    for line in describe_rules(judge.rules):
+        table.add_row(line.table, line.id, line.gives, line.title)
+    console.print(table)
+    return 0
+
+
+def _test(console: Console, judge: Judge, path: Path) -> int:
+    report = test_rules(path, judge, now=datetime.now(UTC))
+    console.print(f"relevance  {report.overall}")
+    table = Table("rule", "right", "wrong", "precision", "recall", box=None, pad_edge=False, header_style="bold")
+    for name, score in sorted(report.rules.items(), key=lambda pair: -pair[1].right):
+        table.add_row(name, str(score.right), str(score.wrong), f"{score.precision:.3f}", f"{score.recall:.3f}")
+    console.print(table)
+    _print_errors(console, report)
+    return 0
+
+
+def _print_errors(console: Console, report: RuleReport) -> None:
+    console.print(f"\nmissed: {len(report.missed)}", markup=False)
+    for advisory in report.missed[:SHOWN]:
+        console.print(f"  {advisory.title}", markup=False)
+    console.print(f"\nnot relevant, yet found: {len(report.false)}", markup=False)
+    for advisory, verdict in report.false[:SHOWN]:
+        words = ", ".join(dict.fromkeys(reason.words for reason in verdict.reasons[:4]))
+        console.print(f"  {advisory.title}  [{words}]", markup=False)
+
+
+async def _diff(console: Console, settings: Settings, folder: Path) -> int:
+    """What the rules of ``folder`` would say otherwise than what is stored."""
+    judge, now = load_judge(folder), datetime.now(UTC)
+    store = await open_store(settings.database.get_secret_value())
+    try:
+        async with store.read() as conn:
+            stored = [one async for one in advisories.stream(conn, since=now - HISTORY)]
+    finally:
+        await store.close()
+    changes = list(diff_rules(judge, stored, now=now))
+    console.print(
+        f"{len(changes)} of {len(stored)} advisories of the last year would be judged otherwise", markup=False
+    )
+    for change in changes[:SHOWN]:
+        before, after = change.before, change.after
+        moved = f"{before.relevance}/{before.severity} -> {after.relevance}/{after.severity}"
+        console.print(f"  {moved}  {change.advisory.title}", markup=False)
+    if len(changes) > SHOWN:
+        console.print(f"  and {len(changes) - SHOWN} more", markup=False)
+    return 0
