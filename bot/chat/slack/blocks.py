@@ -132,7 +132,7 @@ def _cves(cves: tuple[CveFact, ...]) -> Iterable[Block]:
         if fact.cvss is not None:
             yield span(f"  CVSS {fact.cvss:.1f}")
         if fact.kev_added:
-            yield span(f"  exploited (KEV {fact.kev_added}{', ransomware' if fact.ransomware else ''})", "strong")
+            yield span(f"  KEV {fact.kev_added}{', ransomware' if fact.ransomware else ''}", "strong")
         if fact.epss is not None:
             yield span(f"  EPSS {fact.epss:.0%}")
     if len(ranked) > MAX_CVES:

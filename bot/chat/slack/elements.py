@@ -29,7 +29,7 @@ def cut(text: str, limit: int, keep: str = "") -> str:
         return shown
     shown = shown[: limit - 1]
     space = shown.rfind(" ", limit - 24)
-    return (shown[:space] if space > 0 else shown).rstrip() + "…"
+    return (shown[:space] if space > 0 else shown).rstrip(" .,;:") + "…"
 
 
 def date(moment: datetime) -> str:

@@ -32,7 +32,7 @@ def test_a_card_says_what_an_analyst_needs_in_reading_order() -> None:
             "Imaging servers of three makers",
             "CVE-2026-20417",
             "CVSS 7.2",
-            "exploited (KEV 2026-05-25, ransomware)",
+            "KEV 2026-05-25, ransomware",
             "EPSS 93%",
             "CVE-2026-20418",
             "An unauthenticated request",
