@@ -26,7 +26,7 @@ def advisories_for(dialect: str, node: Node, columns: Sequence[ColumnElement[Any
         return select(*columns).select_from(joined).where(_clause(node, dialect))
     leading, rest = _split(node)
     if leading is None:
-        return select(*columns).where(_clause(rest, dialect))
+        return select(*columns).select_from(advisories).where(_clause(rest, dialect))
     joined = index.join(advisories, advisories.c.place == index.c.rowid)
     return (
         select(*columns).select_from(joined).where(_matching(leading), _by_key(_clause(rest, dialect), index.c.rowid))

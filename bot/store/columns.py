@@ -54,13 +54,8 @@ class Plain(TypeDecorator[str]):
         return None if value is None else storable(value)
 
 
-class PlainBytewise(Plain):
-    """A text that sorts by its bytes on both databases, so that a range of it is a prefix."""
-
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
+# Sorts by its bytes on both databases, so that a range of it is a prefix.
+PlainBytewise = Plain().with_variant(Plain(collation="C"), "postgresql")
 
 
 class Json(TypeDecorator[Any]):

@@ -27,7 +27,6 @@ from bot.store.schema import advisories, advisory_cves
 
 _A = advisories.c
 _LAST = "\U0010ffff"  # sorts after every character
-_GROUP = 100
 _SIGNS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 _STARS = 3  # of a code; more make LIKE slow
 
@@ -192,7 +191,7 @@ def _codes(test: Field) -> Answer:
     if test.field is FieldName.CVE:
         c = advisory_cves.c
         fits = [c.cve.in_([folded(value) for value in whole]), *(_like(c.cve, glob) for glob in globs)]
-        return Check(exists().where(c.advisory_id == _A.id, any_of(fits))), exact
+        return Check(exists().where(c.advisory_id == _A.id, any_of(fits)).correlate(advisories)), exact
     column = _A[f"{test.field.value}_folded"]
     fits = [column.in_(whole), *(_like(column, glob) for glob in globs)]
     if test.field is FieldName.URL:
@@ -217,16 +216,18 @@ def _escaped(text: str) -> str:
 
 
 def any_of(clauses: list[ColumnElement[bool]]) -> ColumnElement[bool]:
-    """OR of many, in groups: databases limit how deep an expression may be."""
-    if len(clauses) <= _GROUP:
-        return or_(false(), *clauses)
-    groups = [clauses[start : start + _GROUP] for start in range(0, len(clauses), _GROUP)]
-    return any_of([or_(false(), *group).self_group() for group in groups])
+    """OR of many."""
+    return _paired("OR", clauses) if clauses else false()
 
 
 def all_of(clauses: list[ColumnElement[bool]]) -> ColumnElement[bool]:
-    """AND of many, in groups."""
-    if len(clauses) <= _GROUP:
-        return and_(true(), *clauses)
-    groups = [clauses[start : start + _GROUP] for start in range(0, len(clauses), _GROUP)]
-    return all_of([and_(true(), *group).self_group() for group in groups])
+    """AND of many."""
+    return _paired("AND", clauses) if clauses else true()
+
+
+def _paired(sign: str, clauses: list[ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Joined two by two, in brackets: SQLite refuses an expression that is a thousand deep."""
+    while len(clauses) > 1:
+        pairs = [clauses[start : start + 2] for start in range(0, len(clauses), 2)]
+        clauses = [pair[0].bool_op(sign)(pair[1]) if len(pair) > 1 else pair[0] for pair in pairs]
+    return clauses[0]

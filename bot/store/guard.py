@@ -53,7 +53,7 @@ async def _limited_postgresql(conn: AsyncConnection, seconds: float, _: float) -
     setting = text("SELECT set_config('statement_timeout', :limit, true)")
     nested = await conn.begin_nested()  # a statement that is ended takes its transaction with it
     try:
-        await conn.execute(setting, {"limit": str(round(seconds * 1000))})
+        await conn.execute(setting, {"limit": str(max(1, round(seconds * 1000)))})
         yield
     finally:
         await nested.rollback()  # and the setting; a search changes nothing else

@@ -120,6 +120,7 @@ async def _matches(
     while True:
         beyond = true() if after is None else place_of(dialect, node) < after
         rows = (await conn.execute(query.where(beyond).limit(batch))).all()
+        check()
         for row in rows:
             check()
             one = stored(row)

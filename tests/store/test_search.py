@@ -5,17 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import text as text_of
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conditions import Condition, match
+from bot.errors import QueryError
 from bot.fields import CHOICES, CODES, NAMES, FieldName
 from bot.model import Advisory, Relevance, Severity, Threat, Tlp, Verdict
 from bot.phrases import parse_term
 from bot.store import advisories, search, stories
 from bot.store.engine import Store
+from bot.store.guard import guard
 from bot.subject import Subject
 
 NOW = datetime(2024, 5, 26, 12, tzinfo=UTC)
@@ -173,3 +177,89 @@ async def test_search_finds_exactly_what_matches(store: Store, told: Any, trees:
             raise LookupError
     except LookupError:
         pass  # the next example begins with an empty store
+
+
+async def filled(conn: AsyncConnection, number: int) -> dict[int, Subject]:
+    told = [
+        (Advisory("cisa", "", f"Pump {n} of {n % 3}", "infusion pump " * (n % 4)), Verdict(), NOW - timedelta(hours=n))
+        for n in range(number)
+    ]
+    return await keep(conn, told)
+
+
+@pytest.mark.parametrize("words", ["pump", "infusion pump"])  # answered by the database; confirmed by the matcher
+async def test_pages_follow_each_other(store: Store, words: str) -> None:
+    condition = TREE.validate_python({"words": words})
+    async with store.begin() as conn:
+        kept = await filled(conn, 30)
+        matched = [i for i, one in kept.items() if match(condition, one, now=NOW) is not None]
+        read: list[int] = []
+        after, more = None, True
+        while more:
+            page = await search.search(conn, condition, now=NOW, limit=4, after=after)
+            assert len(page.found) <= 4
+            skipped = await search.search(conn, condition, now=NOW, limit=4, skip=len(read))
+            assert skipped == page
+            read += [one.id for one in page.found]
+            after, more = page.after, page.more
+        assert read == matched
+        assert await search.count(conn, condition, now=NOW, cap=7) == 7
+
+
+async def test_a_lexicon_of_thousands_of_terms_is_searched(store: Store) -> None:
+    terms = [f"word{n}" for n in range(4000)] + [f"pre{n}*" for n in range(500)] + [f"two words{n}" for n in range(500)]
+    lexicons = {"large": tuple(map(parse_term, terms))}
+    tree = TREE.validate_python({"all": [{"lexicon": "large"}, {"not": {"words": "pump 7"}}]})
+    async with store.begin() as conn:
+        await filled(conn, 10)
+        for key, title in enumerate(["has word3999 in it", "pre499x", "two of words3", "two words3"]):
+            story = await stories.create(conn, NOW)
+            await advisories.insert(conn, Advisory("bsi", str(key), title), Verdict(), story, NOW)
+        page = await search.search(conn, tree, now=NOW, lexicons=lexicons)
+    assert [one.advisory.title for one in page.found] == ["two words3", "pre499x", "has word3999 in it"]
+
+
+async def test_a_search_that_takes_too_long_says_so_and_hurts_nobody(store: Store) -> None:
+    slow = TREE.validate_python({"words": ["*nothing*"]})
+    hard = TREE.validate_python({"any": [{"field": "url", "is": f"*{n}*x*"} for n in range(50)]})
+    async with store.begin() as conn:
+        await filled(conn, 60)
+        for condition in (slow, hard):
+            with pytest.raises(QueryError, match="looks at too much at once; add a word"):
+                await search.search(conn, condition, now=NOW, seconds=0.0)
+        found = await search.search(conn, TREE.validate_python({"words": "pump"}), now=NOW)
+    assert found.more
+
+
+async def test_the_database_itself_is_stopped(store: Store) -> None:
+    async with store.begin() as conn:
+        with pytest.raises(QueryError, match="too much at once"):
+            async with guard(conn, 0.05):
+                await conn.execute(text_of(NEVER_ENDING))
+        assert (await conn.execute(text_of("SELECT 1"))).scalar() == 1
+
+
+NEVER_ENDING = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"words": ["' OR 1=1 --x", '"x" AND (y', "xy:* | y & !z", "{col}: y", "x\x00y", "NEAR(a b)"]},
+        {"field": "url", "is": ["%' OR '1'='1", "a\x00b", "*x" * 2000, "x" * 100_000, "\\*"]},
+        {"field": "cve", "is": ["CVE-2024-1", "\ud800", *(f"CVE-2024-{n}*" for n in range(300))]},
+        {"field": "country", "is": [f"*{n}*" for n in range(1500)]},
+        {"field": "vendor", "is": ["'; DROP TABLE advisories; --", "\\'x"]},
+    ],
+)
+async def test_whatever_is_typed_stays_text(store: Store, tree: dict[str, Any]) -> None:
+    async with store.begin() as conn:
+        await filled(conn, 2)
+        assert (await search.search(conn, TREE.validate_python(tree), now=NOW)).found == ()
+        assert await advisories.total(conn) == 2
+
+
+async def test_an_unknown_lexicon_is_told(store: Store) -> None:
+    async with store.read() as conn:
+        with pytest.raises(QueryError, match="there is no lexicon 'none'"):
+            await search.search(conn, TREE.validate_python({"lexicon": "none"}), now=NOW)
