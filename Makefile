@@ -1,6 +1,7 @@
 # What a person types. Everything runs in .venv; nothing is installed elsewhere.
 PYTHON ?= python3
 BIN := .venv/bin
+DATA ?= ../shared/data
 
 .PHONY: run demo setup test lint lock quality drill help
 
@@ -37,8 +38,8 @@ lint: .venv/dev  ## check style and types
 drill: .venv/dev ## the long crash drill: kill -9 at random, a hundred times
 	$(BIN)/python -m pytest -m slow
 
-quality: .venv/dev  ## precision and recall of the rules on labelled advisories, where these are at hand
-	@$(BIN)/python -m bot.quality
+quality: .venv/dev  ## precision and recall of the rules on labelled advisories (DATA=folder)
+	@$(BIN)/python -m bot.quality $(DATA)
 
 lock: .venv/dev  ## compile the pinned requirements anew from pyproject.toml
 	$(BIN)/python -m uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements.txt

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 
 from bot.conditions import Lexicons
 from bot.findings import Findings, Sides, words_between
+from bot.lexicons import load_lexicons
 from bot.model import Advisory, Place, Reason, Relevance, Severity, Threat, Verdict
 from bot.phrases import Hit
-from bot.rules import RelevanceRule, Rule, Rules, ThreatRule
+from bot.rules import RelevanceRule, Rule, Rules, ThreatRule, load_rules
 from bot.spans import original_span
 from bot.subject import Evidence, Subject
 from bot.watch import Scan, Watch
@@ -162,3 +164,9 @@ def _reason(advisory: Advisory, rule: Rule, evidence: Evidence) -> Reason:
     if start >= 0 and evidence.place != "field":
         start, end = original_span(advisory.title if evidence.place == "title" else advisory.summary, start, end)
     return Reason(rule.id, evidence.clause, evidence.words, evidence.place, start, end)
+
+
+def load_judge(config: Path) -> Judge:
+    """The judge by the rules and lexicons of a configuration folder. Raises ConfigError."""
+    lexicons = load_lexicons(config / "lexicons")
+    return Judge(load_rules(config / "rules.yaml", lexicons), lexicons)

@@ -11,7 +11,7 @@ from bot.classify import BadLine, read_advisory, read_record
 from bot.conditions import Condition
 from bot.errors import ConfigError
 from bot.judge import Judge
-from bot.model import Advisory, Relevance, Verdict
+from bot.model import Advisory, Relevance, Stored, Verdict
 from bot.rules import RelevanceRule, Rules, SeverityRule, ThreatRule
 
 AnyRule = RelevanceRule | ThreatRule | SeverityRule
@@ -161,9 +161,9 @@ def score(labelled: Iterable[Labelled], judge: Judge, *, now: datetime) -> RuleR
     return report
 
 
-def diff_rules(old: Judge, new: Judge, advisories: Iterable[Advisory], *, now: datetime) -> Iterator[Change]:
-    """The advisories of a history that ``new`` judges otherwise than ``old``: relevance, threats or severity."""
-    for advisory in advisories:
-        before, after = old.judge(advisory, now=now), new.judge(advisory, now=now)
+def diff_rules(judge: Judge, history: Iterable[Stored], *, now: datetime) -> Iterator[Change]:
+    """What ``judge`` says otherwise than what is stored: relevance, threats or severity."""
+    for stored in history:
+        before, after = stored.verdict, judge.judge(stored.advisory, now=now)
         if (before.relevance, before.threats, before.severity) != (after.relevance, after.threats, after.severity):
-            yield Change(advisory, before, after)
+            yield Change(stored.advisory, before, after)

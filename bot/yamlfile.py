@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,18 @@ from bot.errors import ConfigError
 T = TypeVar("T")
 
 
+class _Loader(yaml.CSafeLoader):
+    """Only ``true`` and ``false`` are booleans: ``no`` is Norwegian, and a word that people write."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  as PyYAML keeps them
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
+
+
 def load(path: Path, schema: type[T] | TypeAdapter[T], names: Iterable[str] = ()) -> T:
     """Read ``path`` as ``schema``.
 
@@ -22,8 +35,8 @@ def load(path: Path, schema: type[T] | TypeAdapter[T], names: Iterable[str] = ()
     Raises ConfigError with one line for the first mistake (and how many more there are).
     """
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-        content = yaml.CSafeLoader("").construct_document(node) if node else None
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+        content = _Loader("").construct_document(node) if node else None
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: file not found") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -94,7 +94,7 @@ COMMANDS = (
             Argument("ACTION", "list, test or diff", optional=True, choices=("list", "test", "diff")),
             Argument(
                 "PATH",
-                "test: labelled JSON lines; diff: a configuration folder (default: the one in use)",
+                "test: labelled JSON lines; diff: a configuration folder, if not the one in use",
                 optional=True,
             ),
         ),

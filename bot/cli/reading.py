@@ -13,15 +13,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from bot.app import load_judge
 from bot.classify import classify_stream
 from bot.errors import ConfigError, FetchError, NotAFeed
+from bot.feeds.bodies import Damaged, TooLarge, decompressed
 from bot.feeds.fetch import Fetched, Fetcher, Memory
 from bot.feeds.parse import sniff
 from bot.feeds.reading import Reading
 from bot.feeds.reading import read as read_document
+from bot.judge import load_judge
 from bot.model import Advisory, Format, Source
 from bot.settings import Settings, read_settings
+
+LARGEST = 64 * 2**20  # bytes of a document read by hand
 
 
 def read(chosen: argparse.Namespace) -> int:
@@ -48,7 +51,16 @@ def _document(place: str, settings: Settings, *, private: bool) -> Fetched:
         body = sys.stdin.buffer.read() if place == "-" else Path(place).read_bytes()
     except OSError as error:
         raise ConfigError(f"{place}: cannot be read: {error.strerror}") from error
-    return Fetched(body, "", 200, Memory())
+    return Fetched(_uncompressed(place, body), "", 200, Memory())
+
+
+def _uncompressed(place: str, body: bytes) -> bytes:
+    try:
+        return decompressed(body, LARGEST)
+    except TooLarge as error:
+        raise FetchError(f"larger than {LARGEST >> 20} MB after decompression") from error
+    except Damaged as error:
+        raise FetchError(str(error)) from error
 
 
 async def _fetch(url: str, settings: Settings, private: bool) -> Fetched:
@@ -107,6 +119,7 @@ def classify(_: argparse.Namespace) -> int:
         print(f"wardwatch: {text}", file=sys.stderr)
 
     judge = load_judge(settings.config)
+    sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     for line in classify_stream(sys.stdin, judge, datetime.now(UTC), complain):
         sys.stdout.write(line + "\n")
     return 1 if complaints else 0

@@ -11,10 +11,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bot.app import load_judge
 from bot.chat.terminal import terminal_console
 from bot.errors import ConfigError
-from bot.judge import Judge
+from bot.judge import Judge, load_judge
 from bot.settings import Settings, read_settings
 from bot.store import advisories
 from bot.store.engine import open_store

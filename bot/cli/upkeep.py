@@ -19,9 +19,9 @@ from bot.store.backup import backup as copy
 from bot.store.engine import open_store
 
 
-def settings(_: argparse.Namespace) -> int:
+def settings(_chosen: argparse.Namespace) -> int:
     """List every setting with its value and origin; secrets masked."""
-    _, listed = read_settings(os.environ)
+    listed = read_settings(os.environ)[1]
     table = Table("setting", "value", "from", "what it is", box=None, pad_edge=False, header_style="bold")
     for one in listed:
         table.add_row(one.name, one.value or "–", one.origin, one.description)
@@ -31,8 +31,8 @@ def settings(_: argparse.Namespace) -> int:
 
 def backup(chosen: argparse.Namespace) -> int:
     """Copy the database, whole and of one moment."""
-    read, _ = read_settings(os.environ)
-    written = asyncio.run(copy(read.database.get_secret_value(), Path(chosen.FILE)))
+    chosen_settings, _ = read_settings(os.environ)
+    written = asyncio.run(copy(chosen_settings.database.get_secret_value(), Path(chosen.FILE)))
     print(f"{written}: {written.stat().st_size / 2**20:.1f} MB; to restore it, stop Wardwatch and put it in place")
     return 0
 
