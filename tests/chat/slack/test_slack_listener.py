@@ -128,36 +128,19 @@ async def test_every_reply_is_taken(knock: Knock, slack: FakeSlack, desk: Desk, 
     await slack.answered()
 
 
-OLD = str(int(time.time()) - 301)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"secret": "another"},
-        {"timestamp": OLD},
-        {"timestamp": str(int(time.time()) + 900)},
-        {"timestamp": "abc"},
-        {"timestamp": "-1"},
-        {"timestamp": "9" * 5000},
-        {"timestamp": "1e9"},
-    ],
-    ids=lambda wrong: str(wrong)[:40],
-)
-async def test_what_slack_did_not_sign_just_now_is_refused(
-    knock: Knock, slack: FakeSlack, desk: Desk, wrong: dict[str, str]
-) -> None:
-    body = form(slack.command("latest"))
-    status, text = await knock(body, signed(body, **wrong))
-    assert (status, text) == (401, "not signed by Slack")
+async def test_what_slack_did_not_sign_just_now_is_refused(knock: Knock, slack: FakeSlack, desk: Desk) -> None:
+    body, future = form(slack.command("latest")), str(int(time.time()) + 900)
+    stamps = (str(int(time.time()) - 301), future, "abc", "-1", "1e9", "\u00b2", "9" * 5000)
+    for headers in (signed(body, secret="another"), *(signed(body, timestamp=stamp) for stamp in stamps)):
+        assert await knock(body, headers) == (401, "not signed by Slack"), headers
     assert desk.asked == []
 
 
-@pytest.mark.parametrize("missing", ["x-slack-signature", "x-slack-request-timestamp"])
-async def test_a_request_without_its_signature_is_refused(knock: Knock, slack: FakeSlack, missing: str) -> None:
+async def test_a_request_without_its_signature_is_refused(knock: Knock, slack: FakeSlack) -> None:
     body = form(slack.command("latest"))
-    headers = {name: value for name, value in signed(body).items() if name != missing}
-    assert (await knock(body, headers))[0] == 401
+    for missing in ("x-slack-signature", "x-slack-request-timestamp"):
+        headers = {name: value for name, value in signed(body).items() if name != missing}
+        assert (await knock(body, headers))[0] == 401
 
 
 GARBAGE = [
@@ -182,11 +165,12 @@ GARBAGE = [
 ]
 
 
-@pytest.mark.parametrize("body", GARBAGE, ids=lambda body: repr(body[:40]))
-async def test_garbage_is_never_a_server_error(knock: Knock, desk: Desk, body: bytes) -> None:
-    for headers in ({}, {"content-type": "application/json"}, signed(body, kind="application/json"), signed(body)):
-        status, _ = await knock(body, headers)
-        assert 200 <= status < 500
+async def test_garbage_is_never_a_server_error(knock: Knock, desk: Desk) -> None:
+    for body in GARBAGE:
+        for headers in ({}, {"content-type": "application/json"}):
+            assert (await knock(body, headers))[0] == 401, body[:80]
+        for headers in (signed(body, kind="application/json"), signed(body)):
+            assert 200 <= (await knock(body, headers))[0] < 500, body[:80]
     assert desk.asked == []
 
 
@@ -204,23 +188,16 @@ async def test_the_same_request_acts_once(knock: Knock, slack: FakeSlack, desk: 
     assert len(desk.asked) == 1
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"team_id": "T0OTHER"},
-        {"team_id": "T0OTHER", "enterprise_id": "E0OTHER"},
-        {"team_id": ""},
-    ],
-    ids=str,
-)
-async def test_another_workspace_does_not_act(
-    knock: Knock, slack: FakeSlack, desk: Desk, listener: Listener, fields: dict[str, str]
-) -> None:
-    assert await knock(form(slack.command("subscribe x", **fields))) == (200, "")
-    pressed = slack.press("ward_why:1:0", "1", team={"id": fields["team_id"]})
-    assert await knock(form(pressed)) == (200, "")
-    guest = slack.press("ward_why:1:0", "1", user={"id": "U9", "team_id": "T0PARTNER"})
-    assert await knock(form(guest)) == (200, "")
+async def test_another_workspace_does_not_act(knock: Knock, slack: FakeSlack, desk: Desk, listener: Listener) -> None:
+    strangers = [
+        slack.command("subscribe x", team_id="T0OTHER"),
+        slack.command("subscribe x", team_id="T0OTHER", enterprise_id="E0OTHER"),
+        slack.command("subscribe x", team_id=""),
+        slack.press("ward_why:1:0", "1", team={"id": "T0OTHER"}),
+        slack.press("ward_why:1:0", "1", user={"id": "U9", "team_id": "T0PARTNER"}),
+    ]
+    for payload in strangers:
+        assert await knock(form(payload)) == (200, "")
     await listener.stop()
     assert desk.asked == []
 
