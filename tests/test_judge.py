@@ -1,0 +1,298 @@
+"""What the judge says with the rules and lexicons that ship: whom it hears, what it leaves out, and why."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.judge import Judge, load_judge
+from bot.model import Advisory, Relevance, Severity, Threat, Verdict
+from bot.phrases import parse_term
+from bot.rules import Rules
+from bot.spans import original_span
+
+NOW = datetime(2024, 5, 26, 12, tzinfo=UTC)
+CONFIG = Path(__file__).parent.parent / "config"
+
+
+@lru_cache(maxsize=1)
+def shipped() -> Judge:
+    return load_judge(CONFIG)
+
+
+def verdict(title: str, summary: str = "", **fields: object) -> Verdict:
+    advisory = Advisory(source="test", key="1", title=title, summary=summary)
+    return shipped().judge(replace(advisory, **fields), now=NOW)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("language", "title"),
+    [
+        ("en", "County hospital loses its charts to a ransomware gang"),
+        ("de", "Hacker legen Klinikverbund in Hessen lahm"),
+        ("fr", "Un centre hospitalier visé par une cyberattaque"),
+        ("es", "Un ciberataque deja sin urgencias al hospital comarcal"),
+        ("it", "Attacco hacker all'ospedale, visite rinviate"),
+        ("pt", "Ataque informático ao hospital obriga a adiar cirurgias"),
+        ("nl", "Ziekenhuis sluit spoedpost na cyberaanval"),
+        ("cs", "Kybernetický útok ochromil okresní nemocnici"),
+        ("sk", "Nemocnicu v Trnave zasiahol kybernetický útok"),
+        ("pl", "Atak hakerski na szpital powiatowy"),
+        ("sv", "Cyberattack mot sjukhuset i natt"),
+        ("da", "Hackerangreb rammer hospital i Odense"),
+        ("no", "Dataangrep mot sykehuset, pasienter flyttes"),
+        ("fi", "Sairaalan järjestelmät kaatuivat kyberhyökkäyksessä"),
+        ("hu", "Kibertámadás érte a megyei kórházat"),
+        ("ro", "Atac cibernetic la spitalul județean"),
+        ("el", "Κυβερνοεπίθεση σε νοσοκομείο της Αθήνας"),
+        ("uk", "Кібератака на лікарню в Києві"),
+        ("ja", "市民病院がランサムウェア被害、電子カルテ使えず"),
+        ("ko", "대학병원 해킹으로 환자 정보 유출"),
+        ("zh", "医院系统遭勒索软件攻击，门诊停摆"),
+        ("ca", "Ciberatac a l'Hospital de la vall"),
+        ("ru", "Хакеры атаковали городскую больницу"),
+        ("tr", "Hastaneye siber saldırı: hasta verileri çalındı"),
+        ("bg", "Хакерска атака срещу болница"),
+        ("hr", "Hakerski napad na bolnicu"),
+        ("sl", "Kibernetski napad na bolnišnico"),
+        ("et", "Küberrünnak haigla vastu"),
+        ("lv", "Kiberuzbrukums slimnīcai"),
+        ("lt", "Kibernetinė ataka prieš ligoninę"),
+        ("th", "โรงพยาบาลถูกโจมตีด้วยแรนซัมแวร์"),
+        ("ar", "هجوم إلكتروني على مستشفى"),
+        ("he", "מתקפת סייבר על בית חולים"),
+    ],
+)
+def test_an_attack_on_a_hospital_is_heard_in_any_language(language: str, title: str) -> None:
+    assert verdict(title, language=language).relevance is Relevance.DIRECT
+
+
+@pytest.mark.parametrize(
+    ("title", "fields"),
+    [
+        ("Acme Corp. Vitaflow", {"products": ("Vitaflow infusion pump",)}),
+        ("Flaw in bedside patient monitors lets attackers change alarms", {}),
+        ("Medtronic MyCareLink", {"vendors": ("Medtronic",)}),
+        ("BD Alaris 8015", {"vendors": ("Becton, Dickinson and Company (BD)",), "products": ("Alaris 8015",)}),
+        ("Philips vulnerability", {"products": ("Ultrasound system",), "vendors": ("Philips",)}),
+        ("OpenEMR 7.0 SQL injection", {}),
+        ("Orthanc server", {"products": ("Orthanc",)}),
+        ("Drug distributor discloses cyber incident", {}),
+        ("Health insurer says members' records were taken", {}),
+        ("HHS warns of social engineering against help desks", {}),
+        ("Fuite de données : des dossiers médicaux en vente", {}),
+        ("Vaccine research institute spied on by state hackers", {}),
+    ],
+)
+def test_devices_software_insurers_authorities_and_research_are_heard(title: str, fields: dict[str, object]) -> None:
+    assert verdict(title, **fields).relevance is Relevance.DIRECT
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Hotel chain hit by ransomware in peak hospitality season",
+        "Windows System Health agent: elevation of privilege vulnerability",
+        "Kubernetes health check endpoint exposes credentials",
+        "Health checks fail after attack on cloud provider",
+        "Doctor Web finds a trojan in 200 apps",
+        "Patient zero: how one laptop led to the breach of a bank",
+        "Building a healthy security culture against phishing",
+        "Occupational health rules for staff of hacked data centre",
+        "Philips Hue bridge flaw lets attackers take over smart lights",
+        "Philips lighting gateway vulnerability",
+        "Siemens SIMATIC S7-1500 controller vulnerability",
+        "GE Vernova Mark VIe controllers lack authentication",
+        "Schwachstelle in Siemens LOGO! Steuerungen",
+        "Patient attackers dwell for months before striking telecoms",
+        "Surgical strike: police take down botnet",
+        "City council hit by ransomware",
+        "某银行数据泄露",
+        "通販サイトから個人情報流出",
+    ],
+)
+def test_words_that_only_look_medical_are_left_out(title: str) -> None:
+    assert verdict(title) == replace(verdict(title), relevance=Relevance.NONE)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "product"),
+    [("Siemens", "SIMATIC S7-300"), ("GE", "CIMPLICITY"), ("Philips", "Hue Bridge"), ("Canon", "imageRUNNER")],
+)
+def test_a_vendor_with_a_medical_side_counts_only_beside_a_medical_word(vendor: str, product: str) -> None:
+    assert verdict(f"{vendor} {product}", vendors=(vendor,), products=(product,)).relevance is Relevance.NONE
+
+
+def test_data_that_is_medical_does_not_make_the_victim_medical() -> None:
+    bank = verdict("Credit union notifies 187,000 people of breach", "Financial and medical information was stolen.")
+    assert bank.relevance is Relevance.NONE
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "Nothing medical here. Related: Hospital hit by ransomware attack",
+        "Ein Angriff auf eine Bank. Lesen Sie auch: Klinik nach Cyberangriff offline",
+        "不正アクセスがあった。 関連記事 病院にサイバー攻撃",
+        "A bank was breached. The post Hospital attack foiled appeared first on SomeSite .",
+    ],
+)
+def test_a_tail_of_related_articles_does_not_count(summary: str) -> None:
+    assert verdict("Bank breached", summary).relevance is Relevance.NONE
+    assert verdict("Bank breached", "A hospital was hit by a ransomware attack.").relevance is Relevance.DIRECT
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "Victims of the attacks span finance, energy, healthcare, education and retail.",
+        "The malware targeted government, manufacturing, hospitals, schools and energy companies.",
+    ],
+)
+def test_one_in_a_list_of_sectors_is_a_mention(summary: str) -> None:
+    assert verdict("New botnet hits many industries", summary).relevance is Relevance.MENTION
+
+
+def test_typed_sectors_decide_before_words() -> None:
+    several = ("Energy", "Healthcare and Public Health", "Water and Wastewater")
+    assert verdict("Acme controller", sectors=several).relevance is Relevance.MENTION
+    assert verdict("Acme controller", sectors=("Healthcare and Public Health",)).relevance is Relevance.DIRECT
+    assert verdict("Acme controller", sectors=("Energy",)).relevance is Relevance.NONE
+
+
+def test_the_publisher_and_the_address_decide_before_words() -> None:
+    assert verdict("Citrix ADC zero-day", health_publisher=True).relevance is Relevance.DIRECT
+    address = "https://www.cisa.gov/news-events/ics-medical-advisories/icsma-24-001-01"
+    assert verdict("Acme X1", url=address).relevance is Relevance.DIRECT
+    assert verdict("Acme X1", url=address.replace("ics-medical-", "ics-").replace("icsma", "icsa")).relevance is (
+        Relevance.NONE
+    )
+
+
+@pytest.mark.parametrize(
+    ("title", "summary", "threats"),
+    [
+        ("Hospital hit by ransomware", "Hackers stole data.", {Threat.RANSOMWARE}),
+        ("Data breach at hospital affects 40,000", "", {Threat.DATA_THEFT}),
+        ("Data breach at hospital", "The Rhysida ransomware group took 500 GB.", {Threat.RANSOMWARE}),
+        ("Hackers stole patient files in ransomware attack", "", {Threat.RANSOMWARE, Threat.DATA_THEFT}),
+        ("Hospital websites down after DDoS", "It was no breach.", {Threat.DDOS}),
+        ("Infusion pump vulnerability", "", {Threat.VULNERABILITY}),
+        ("Acme patient monitor", "CVE-2024-1 allows code execution.", {Threat.VULNERABILITY}),
+        ("Phishing emails impersonate a hospital", "", {Threat.PHISHING}),
+        ("State-sponsored hackers spied on a vaccine laboratory", "", {Threat.ESPIONAGE}),
+        ("Urgent field safety notice for ventilators", "", {Threat.RECALL}),
+        ("Botnet spreads through clinics", "", {Threat.MALWARE}),
+        ("Lawmakers propose hospital cybersecurity bill", "", {Threat.POLICY}),
+        ("Hospital attacked", "Patients were diverted to other cities.", {Threat.RANSOMWARE}),
+        ("Hospital attacked", "A DDoS; patients were diverted.", {Threat.DDOS}),
+    ],
+)
+def test_what_threatens(title: str, summary: str, threats: set[Threat]) -> None:
+    assert set(verdict(title, summary).threats) == threats
+
+
+def test_known_ransomware_use_is_a_fact() -> None:
+    assert Threat.RANSOMWARE in verdict("Acme VPN flaw", known_ransomware=True).threats
+
+
+@pytest.mark.parametrize(
+    ("title", "fields", "severity"),
+    [
+        ("Infusion pump vulnerability", {"cvss": 7.5}, Severity.CRITICAL),
+        ("Infusion pump vulnerability", {"cvss": 4.3}, Severity.HIGH),
+        ("OpenEMR vulnerability", {"cvss": 9.8}, Severity.CRITICAL),
+        ("OpenEMR vulnerability", {"cvss": 7.0}, Severity.HIGH),
+        ("OpenEMR vulnerability", {"cvss": 5.0}, Severity.MEDIUM),
+        ("OpenEMR vulnerability", {"kev": True}, Severity.CRITICAL),
+        ("Acme router vulnerability", {"kev": True}, Severity.HIGH),
+        ("Acme router vulnerability", {"cvss": 9.8}, Severity.HIGH),
+        ("Acme router vulnerability", {"cvss": 5.5}, Severity.MEDIUM),
+        ("Acme router vulnerability", {"cvss": 2.0}, Severity.LOW),
+        ("Acme router notes", {}, Severity.INFO),
+        ("Acme router notes", {"stated_severity": Severity.CRITICAL}, Severity.CRITICAL),
+        ("Acme router notes", {"stated_severity": Severity.LOW}, Severity.LOW),
+        ("Ransomware hits hospital", {}, Severity.HIGH),
+        ("Ransomware hits hospital", {"summary": "Surgeries were postponed."}, Severity.CRITICAL),
+        ("DDoS on hospital websites", {}, Severity.HIGH),
+        ("Data breach at dental clinic", {}, Severity.MEDIUM),
+        ("Lawmakers propose hospital cybersecurity bill", {}, Severity.LOW),
+    ],
+)
+def test_the_severity_table(title: str, fields: dict[str, object], severity: Severity) -> None:
+    assert verdict(title, **fields).severity is severity
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("Ransomware at Mercy Hospital", "Hospital"),
+        ("ﬁle leak — ｈｏｓｐｉｔａｌ hacked", "ｈｏｓｐｉｔａｌ"),
+        ("⑩件 ﾊﾞﾝｸ データ流出、病院から", "病院"),
+        ("Cyberangriff auf Krankenhäuser", "Krankenhäuser"),
+        (unicodedata.normalize("NFD", "Cyberangriff auf Krankenhäuser"), unicodedata.normalize("NFD", "Krankenhäuser")),
+    ],
+)
+def test_reasons_point_at_the_words_as_they_were_written(title: str, words: str) -> None:
+    reasons = verdict(title).reasons
+    shown = {title[reason.start : reason.end] for reason in reasons if reason.place == "title"}
+    assert words in shown
+
+
+def test_reasons_tell_rule_and_clause_and_stay_few() -> None:
+    summary = "Attack on a hospital and its clinic. " * 40
+    decided = verdict("Ransomware attack on hospital", summary)
+    assert len(decided.reasons) <= 12
+    first = decided.reasons[0]
+    assert (first.rule, first.clause, first.words) == ("care-provider", "lexicon:care-settings", "hospital")
+    assert {rule.id for rule in shipped().rules.all} >= {reason.rule for reason in decided.reasons}
+    titles = {rule.id: rule.title for rule in shipped().rules.all}
+    assert titles["care-provider"] == "A care provider, in the title"
+
+
+def test_judging_twice_says_the_same() -> None:
+    assert verdict("Ransomware attack on hospital") == verdict("Ransomware attack on hospital")
+
+
+RULES = """
+masks: [never]
+relevance:
+  - {id: near, title: Near, gives: direct, when: {words: [clinic]}, beside: {words: [attack]}, within: 2}
+  - {id: opening, title: Opening, gives: direct, places: [text], first: 3, when: {words: [ward]}}
+  - {id: name, title: Name, gives: direct, capital: true, when: {words: [mercy]}}
+  - {id: stopped, title: Stopped, gives: direct, when: {words: [pump]}, unless: {words: [water]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("title", "summary", "held"),
+    [
+        ("attack on a clinic", "", True),
+        ("attack on us, and a clinic", "", False),
+        ("attack", "clinic", False),
+        ("", "one two ward", True),
+        ("", "one two three ward", False),
+        ("ward", "", False),
+        ("Mercy", "", True),
+        ("mercy", "", False),
+        ("pump", "", True),
+        ("pump", "of water", False),
+        ("pump class", "", True),
+        ("air pump", "", False),
+    ],
+)
+def test_the_parts_of_a_rule(title: str, summary: str, held: bool) -> None:
+    judge = Judge(Rules.model_validate(yaml.safe_load(RULES)), {"never": (parse_term("air pump"),)})
+    found = judge.judge(Advisory(source="s", key="k", title=title, summary=summary), now=NOW)
+    assert (found.relevance is Relevance.DIRECT) is held
+
+
+@pytest.mark.parametrize("text", ["plain", "ﬁ ﬂ ①", "ﾊﾞﾊﾟ ｶﾞ", "e\u0301a\u0308", "㍻の病院", "한글", "", "\u0301x"])
+def test_a_span_of_the_whole_text_is_the_whole_text(text: str) -> None:
+    assert original_span(text, 0, len(unicodedata.normalize("NFKC", text))) == (0, len(text))
