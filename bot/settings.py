@@ -135,13 +135,18 @@ class Settings(BaseModel):
     read_timeout: Annotated[
         Duration, Field(alias="WARDWATCH_READ_TIMEOUT", description="longest silence within an answer")
     ] = timedelta(seconds=20)
+    epss_url: Annotated[
+        str, Field(alias="WARDWATCH_EPSS_URL", description="where EPSS scores are asked for; off: nowhere")
+    ] = "https://api.first.org/data/v1/epss"
     heartbeat: Annotated[
         time, Field(alias="WARDWATCH_HEARTBEAT", description="time (UTC) of the daily line to the operators")
     ] = time(7, 0)
     log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
-        Field(alias="WARDWATCH_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR"),
-    ] = "INFO"
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None,
+        Field(
+            alias="WARDWATCH_LOG_LEVEL", description="DEBUG, INFO, WARNING, ERROR (default INFO; ERROR in a terminal)"
+        ),
+    ] = None
 
     @property
     def mode(self) -> Literal["terminal", "socket", "http"]:

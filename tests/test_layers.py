@@ -31,7 +31,9 @@ LAYERS = [
     {"chat"},
     {"web", "schedule"},
     {"settings"},
-    {"demo", "app", "cli"},
+    {"demo", "app", "metrics"},
+    {"runner", "speaking"},
+    {"cli"},
     {"__main__"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
