@@ -61,7 +61,7 @@ def _plain_lines(message: Message) -> Iterable[str]:
         case Card():
             yield f"{message.severity.value.upper()}: {message.headline}"
             yield from (message.url, message.affected)
-            yield ", ".join(f"{fact.cve}{' (exploited)' if fact.kev_added else ''}" for fact in _ranked(message.cves))
+            yield ", ".join(f"{fact.cve}{' (exploited)' if fact.kev_added else ''}" for fact in message.cves[:50])
             yield from (f"Why: {why.rule}" for why in message.why)
             yield f"{message.source}, {message.country}, #{message.story_id}"
         case Note() | Reply():
@@ -118,14 +118,8 @@ def _card(card: Card) -> Iterable[Block]:
     yield from actions(card.buttons, card.story_id)
 
 
-def _ranked(cves: tuple[CveFact, ...]) -> list[CveFact]:
-    """The exploited ones first, then by CVSS; equals keep their order."""
-    return sorted(cves, key=lambda fact: (not fact.kev_added, -(fact.cvss or 0)))
-
-
 def _cves(cves: tuple[CveFact, ...]) -> Iterable[Block]:
-    ranked = _ranked(cves)
-    for number, fact in enumerate(ranked[:MAX_CVES]):
+    for number, fact in enumerate(cves[:MAX_CVES]):
         if number:
             yield span("\n")
         yield from link(fact.cve, f"https://nvd.nist.gov/vuln/detail/{fact.cve}", 40)
@@ -135,9 +129,9 @@ def _cves(cves: tuple[CveFact, ...]) -> Iterable[Block]:
             yield span(f"  KEV {fact.kev_added}{', ransomware' if fact.ransomware else ''}", "strong")
         if fact.epss is not None:
             yield span(f"  EPSS {fact.epss:.0%}")
-    if len(ranked) > MAX_CVES:
-        exploited = sum(bool(fact.kev_added) for fact in ranked[MAX_CVES:])
-        more = f"\nand {len(ranked) - MAX_CVES} more CVEs" + (f", {exploited} of them exploited" if exploited else "")
+    if len(cves) > MAX_CVES:
+        exploited = sum(bool(fact.kev_added) for fact in cves[MAX_CVES:])
+        more = f"\nand {len(cves) - MAX_CVES} more CVEs" + (f", {exploited} of them exploited" if exploited else "")
         yield span(more)
 
 

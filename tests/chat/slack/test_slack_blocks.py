@@ -47,11 +47,12 @@ def test_a_card_says_what_an_analyst_needs_in_reading_order() -> None:
     assert addresses(sent(CARD))[0] == CARD.url
 
 
-def test_the_exploited_cve_leads_though_another_scores_higher() -> None:
-    scored = [CveFact(f"CVE-2026-{n}", 9.0) for n in range(1000, 11_000)]
-    read = texts(sent(replace(CARD, cves=(*scored, CveFact("CVE-2026-7", 5, None, "2026-05-01")))))
-    assert "CVE-2026-7" in read
-    assert "and 9996 more CVEs" in read
+def test_of_many_cves_the_first_are_shown_and_the_rest_counted() -> None:
+    cves = tuple(CveFact(f"CVE-2026-{n}", 9.0, None, "2026-05-01" if n < 1012 else "") for n in range(1000, 11_000))
+    payload = sent(replace(CARD, cves=cves))
+    assert texts(payload).count("CVE-2026-") == 5
+    assert "and 9995 more CVEs, 7 of them exploited" in texts(payload)
+    assert problems(payload) == []
 
 
 @pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES.keys())
