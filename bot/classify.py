@@ -1,7 +1,8 @@
 """Classify: advisories as JSON lines in, the same lines with a verdict out, one at a time.
 
 In: an object with ``title`` and, where known, ``summary, url, source, organisation, country, language, published, cves,
-cvss, vendors, products, sectors, kev``; other keys pass through. Out: the object with ``relevance, threats, severity``
+cvss, vendors, products, sectors, kev``; what is missing is read from the text where it states it ("Vendor: …"), other
+keys pass through. Out: the object with ``relevance, threats, severity``
 and ``reasons``, each of these {rule, clause, words, where}; ``where`` is ``title:3-11``, ``text:0-4`` (characters) or
 ``field``.
 """
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.feeds import statements
 from bot.judge import Judge
 from bot.model import Advisory, Reason, Verdict
 
@@ -53,22 +55,27 @@ def read_advisory(record: dict[str, Any]) -> Advisory:
     """The advisory that an object describes; BadLine where a known key holds something else than it should."""
     if not isinstance(record.get("title"), str):
         raise BadLine("title is missing or not a text")
+    title, summary = record["title"], _text(record, "summary")
+    both = f"{title}\n{summary}"
+    cvss = _number(record, "cvss")
+    if cvss is None and "CVSS" in both:
+        cvss = statements.cvss(both)
     return Advisory(
         source=_text(record, "source"),
         key=_text(record, "key") or _text(record, "url"),
-        title=record["title"],
-        summary=_text(record, "summary"),
+        title=title,
+        summary=summary,
         url=_text(record, "url"),
         published=_moment(record),
         language=_text(record, "language") or "en",
         organisation=_text(record, "organisation"),
         country=_text(record, "country"),
-        cves=_names(record, "cves"),
-        cvss=_number(record, "cvss"),
+        cves=_names(record, "cves") or (statements.cves(both) if "CVE-" in both else ()),
+        cvss=cvss,
         kev=record.get("kev") is True,
-        vendors=_names(record, "vendors"),
-        products=_names(record, "products"),
-        sectors=_names(record, "sectors"),
+        vendors=_names(record, "vendors") or (statements.vendors(summary) if "Vendor" in summary else ()),
+        products=_names(record, "products") or (statements.products(summary) if "Equipment" in summary else ()),
+        sectors=_names(record, "sectors") or (statements.sectors(summary) if "Sectors" in summary else ()),
     )
 
 
