@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 EVENT = "wardwatch_delivery"
 SCOPES = frozenset({"chat:write", "commands"})  # without these nothing works
 HISTORY = frozenset({"channels:history", "groups:history"})  # without these a lost answer cannot be looked up
-UNASKABLE = ("missing_scope", "channel_not_found", "access_denied")
 CALL_LIMIT = 15.0  # seconds for one call that posts
 ASK_LIMIT = 120.0  # seconds for one that asks, pauses for a rate limit included
 CLOCK_DOUBT = timedelta(hours=26)  # our clock may have stepped by a day between sending and asking
@@ -157,7 +156,8 @@ class SlackPlatform:
     async def find(self, channel: str, key: str, *, since: datetime, thread: str | None) -> str | None:
         """The ``ts`` of our message that carries ``key``, if the channel (or the thread) holds it.
 
-        Where Slack does not let us look, the answer is None and the log says so: better twice than never.
+        Raises Refused where Slack does not let us look; a scope that is missing for this kind of channel is told as
+        ``Refusal.OTHER``, for posting may go on.
         """
         try:
             return await self._find(channel, key, since, thread)
@@ -165,10 +165,10 @@ class SlackPlatform:
             if error.reason is Refusal.NOT_A_MEMBER:
                 await self._join(channel, error)
                 return await self._find(channel, key, since, thread)
-            if error.code not in UNASKABLE:
-                raise
-            log.warning("slack=cannot-ask code=%s channel=%s key=%s delivery=at-least-once", error.code, channel, key)
-            return None
+            if error.code == "missing_scope":
+                kind = "the scope channels:history, or groups:history for a private channel, is missing"
+                raise Refused(kind, reason=Refusal.OTHER, code=error.code) from error
+            raise
 
     async def _find(self, channel: str, key: str, since: datetime, thread: str | None) -> str | None:
         oldest = f"{(since - CLOCK_DOUBT).timestamp():.6f}"

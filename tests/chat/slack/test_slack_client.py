@@ -201,15 +201,21 @@ async def test_another_apps_message_with_our_key_is_not_ours(platform: SlackPlat
     assert await platform.find(CHANNEL, "k1", since=now(), thread=None) is None
 
 
-async def test_a_channel_that_may_not_be_read_is_told_in_the_log(
-    platform: SlackPlatform, slack: FakeSlack, caplog: pytest.LogCaptureFixture
+async def test_a_channel_that_may_not_be_read_is_no_matter_of_the_token(
+    platform: SlackPlatform, slack: FakeSlack
 ) -> None:
     slack.scopes = SCOPES.replace(",groups:history", "")
     private = slack.add_channel("C0PRIVATE", "board", private=True)
-    ref = await platform.post(private.id, CARD, key="k9", thread=None)
-    assert ref
-    assert await platform.find(private.id, "k9", since=now(), thread=None) is None
-    assert "at-least-once" in caplog.text
+    await platform.post(private.id, CARD, key="k9", thread=None)
+    with pytest.raises(Refused, match="groups:history") as caught:
+        await platform.find(private.id, "k9", since=now(), thread=None)
+    assert caught.value.reason is Refusal.OTHER
+
+
+async def test_it_joins_again_to_ask(platform: SlackPlatform, slack: FakeSlack) -> None:
+    ref = await post(platform)
+    slack.channels[CHANNEL].member = False
+    assert await platform.find(CHANNEL, "k1", since=now(), thread=None) == ref
 
 
 async def test_asking_waits_out_a_rate_limit(platform: SlackPlatform, slack: FakeSlack) -> None:
