@@ -22,7 +22,7 @@ from bot.store.engine import Store
 
 log = logging.getLogger(__name__)
 
-BARE_AFTER = 5  # attempts without a clear answer, after which the barest form is tried
+BARE_AFTER = 5  # lost answers to one message, after which its barest form is tried
 
 
 class Worker:
@@ -79,14 +79,14 @@ class Worker:
         """Send rows that are marked; how many were sent, and seconds to wait where they were not."""
         try:
             letter = await self._letters.write(rows)
+            if rows[0].attempts > BARE_AFTER and await self._lost_answers(rows[0]) >= BARE_AFTER:
+                letter = _bare(letter)
         except StoreError as error:
             return 0, await self._outcomes.again(rows, "not-composed", str(error), clock)
         except Exception as error:
             log.exception("delivery=not-composed destination=%s subject=%s", rows[0].destination, rows[0].subject)
             await self._outcomes.give_up(rows, f"could not be composed: {error}", clock)
             return 0, None
-        if rows[0].attempts > BARE_AFTER:
-            letter = _bare(letter)
         try:
             async with asyncio.timeout(self._gate.limits.call):
                 ref = await self._call(letter, rows)
@@ -106,6 +106,10 @@ class Worker:
         self._gate.sent(rows[0].destination)
         await self._outcomes.sent(rows, ref, clock)
         return len(rows), None
+
+    async def _lost_answers(self, row: Delivery) -> int:
+        async with self._store.read() as conn:
+            return sum(attempt.outcome == "unknown" for attempt in await deliveries.attempts_of(conn, row.id))
 
     async def _unknown(self, rows: Sequence[Delivery], reason: str, clock: Clock) -> tuple[int, None]:
         self._gate.sent(rows[0].destination)  # it may have been

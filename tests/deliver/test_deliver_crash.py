@@ -1,0 +1,181 @@
+"""Crashes between marking and settling; wake-ups, stopping, many rows at once: the running deliverer."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from world import NOW, Digest, World
+
+from bot.deliver import Deliverer, Limits
+from bot.errors import RateLimited, Unavailable
+from bot.model import State
+from bot.route import notice
+from bot.store import deliveries
+from bot.store.engine import Store
+
+FAST = Limits(pace=0, ask_after=0, first_backoff=0.01, longest_backoff=0.02, sweep=0.05, stop=0.3)
+
+
+@pytest.fixture
+async def world(sqlite_store: Store) -> World:
+    return World(sqlite_store)
+
+
+@asynccontextmanager
+async def running(deliverer: Deliverer) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(deliverer.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_a_crash_between_marking_and_settling_sends_nothing_twice_and_loses_nothing(
+    world: World, arrived: bool
+) -> None:
+    await world.tell("Pump")
+    world.platform.faults["C1"] = ["hang"]
+    async with running(world.deliver(limits=FAST, real_time=True)):
+        await world.platform.hanging.wait()
+    assert await world.states() == [State.SENDING], "cut off: nobody knows"
+    if arrived:
+        await world.platform.post("C1", None, key="slack:C1/story:1/story/0", thread=None)  # type: ignore[arg-type]
+    async with running(world.deliver(limits=FAST, real_time=True)):
+        await until(lambda: len(world.platform.asked) == 1)
+        await until(lambda: len(world.platform.posted) == 1)
+        await asyncio.sleep(0.1)
+    assert len(world.platform.posted) == 1
+    assert await world.states() == [State.SENT]
+
+
+async def test_a_fresh_row_of_another_process_is_left_alone_by_a_drain(world: World) -> None:
+    await world.tell("Pump")
+    async with world.store.begin() as conn:
+        await deliveries.mark_sending(conn, [1], "slack:C1/story:1/story/0", NOW)
+    await world.deliverer.drain()
+    assert world.platform.asked == []
+    world.clock.now += timedelta(minutes=2)
+    await world.deliverer.drain()
+    assert world.platform.headings() == ["Pump"]
+
+
+async def test_stopping_finishes_what_is_in_flight(world: World) -> None:
+    await world.tell("One", "Two")
+    world.platform.faults["C1"] = ["hang"]
+    deliverer = world.deliver(limits=FAST, real_time=True)
+    task = asyncio.create_task(deliverer.run())
+    await world.platform.hanging.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    world.platform.release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert world.platform.headings() == ["One"], "and begins nothing new"
+    assert await world.states() == [State.SENT, State.OWED]
+
+
+async def test_stopping_does_not_wait_for_ever(world: World) -> None:
+    await world.tell("One")
+    world.platform.faults["C1"] = ["hang"]
+    deliverer = world.deliver(limits=FAST, real_time=True)
+    began = time.monotonic()
+    async with running(deliverer):
+        await world.platform.hanging.wait()
+    assert time.monotonic() - began < 3
+
+
+async def test_a_wake_up_is_heeded_at_once_and_one_during_work_is_not_lost(world: World) -> None:
+    deliverer = world.deliver(limits=Limits(pace=0, sweep=3600), real_time=True)
+    async with running(deliverer):
+        await until(lambda: deliverer._next_sweep > 0)
+        await world.tell("One")
+        deliverer.wake(["slack:C1"])
+        await until(lambda: world.platform.headings() == ["One"])
+        world.platform.faults["C1"] = ["hang"]
+        await world.tell("Two")
+        deliverer.wake(["slack:C1"])
+        await world.platform.hanging.wait()
+        await world.tell("Three")
+        deliverer.wake(["slack:C1"])
+        world.platform.release.set()
+        await until(lambda: world.platform.headings() == ["One", "Two", "Three"])
+        await world.tell("Four", to=("C2",))
+        deliverer.wake()
+        await until(lambda: world.platform.headings("C2") == ["Four"])
+
+
+async def test_what_falls_due_later_is_sent_then(world: World) -> None:
+    await world.tell("Later", due=timedelta(seconds=20))
+    async with running(world.deliver(limits=Limits(pace=0, sweep=10))):
+        await until(lambda: world.platform.headings() == ["Later"])
+    assert world.clock.now >= NOW + timedelta(seconds=20)
+
+
+async def test_pauses_end_by_themselves(world: World) -> None:
+    await world.tell("One", to=("C1", "C2", "C3"))
+    world.platform.faults["C1"] = [RateLimited("slow", retry_after=30, everywhere=True)]
+    world.platform.faults["C2"] = [Unavailable("down"), Unavailable("down")]
+    world.platform.faults["C3"] = ["lost"]
+    async with running(world.deliver(limits=Limits(pace=0, sweep=10))):
+        await until(lambda: len(world.platform.posted) == 3)
+    assert await world.states() == [State.SENT] * 3
+
+
+async def test_one_hanging_channel_holds_up_no_other_and_loses_its_answer(world: World) -> None:
+    await world.tell("One", to=[f"C{n}" for n in range(20)])
+    world.platform.faults["C1"] = ["hang"]
+    limits = Limits(pace=0, ask_after=0, call=0.3, in_flight=3)
+    async with running(world.deliver(limits=limits, real_time=True)):
+        await until(lambda: len(world.platform.posted) == 19)
+        await until(lambda: len(world.platform.posted) == 20)
+    assert world.platform.most_under_way <= 3
+    assert [key for key, _ in world.platform.asked] == ["slack:C1/story:1/story/0"]
+
+
+async def test_an_idle_deliverer_is_idle(world: World) -> None:
+    """A destination that cannot be served, and a paused platform, must not make the loop spin."""
+    await world.tell("One")
+    world.platform.faults["C1"] = [RateLimited("slow", retry_after=3600, everywhere=True)]
+    async with world.store.begin() as conn:
+        await deliveries.owe(conn, [notice("teams:T1", "x", "hello", NOW)], NOW)
+    deliverer = world.deliver(limits=Limits(pace=0), real_time=True)
+    looks = 0
+    start = deliverer._start
+
+    async def counted() -> None:
+        nonlocal looks
+        looks += 1
+        await start()
+
+    deliverer._start = counted  # type: ignore[method-assign]
+    async with running(deliverer):
+        await until(lambda: world.platform.calls == 1)
+        await asyncio.sleep(0.3)
+    assert looks < 10
+
+
+async def test_twenty_thousand_rows_are_drained_in_order(world: World) -> None:
+    channels = [f"C{n}" for n in range(199)]
+    await world.tell(*(f"Story {n}" for n in range(100)), to=channels)
+    lines = [notice("slack:OPS", f"n{n}", f"Line {n}", NOW) for n in range(100)]
+    async with world.store.begin() as conn:
+        await deliveries.owe(conn, lines, NOW)
+    began = time.monotonic()
+    assert await world.deliver(limits=Limits(pace=0, digest_most=100)).drain() == 20_000
+    assert time.monotonic() - began < 60, "it took a few seconds when written"
+    assert world.platform.headings("OPS") == [f"Line {n}" for n in range(100)]
+    for channel in channels:
+        digests = [posted.message for posted in world.platform.posted if posted.channel == channel]
+        shown = [row.headline for digest in digests if isinstance(digest, Digest) for row in digest.rows]
+        assert shown == [f"Story {n}" for n in range(100)]
