@@ -59,7 +59,7 @@ async def listed(ask: Ask, context: Context) -> Reply:
     found.sort(key=lambda pair: (pair[1].rank, pair[0].id))
     if not found:
         nothing = f"No source fits {ask.words!r}" if wanted else "No sources are configured"
-        return Reply(nothing, trouble=bool(wanted))
+        return Reply(nothing)
     shown, is_more = slice_of(found, ask.page, LISTED)
     return Reply(
         f"{number(len(found), 'source')}: {_summary([one for _, one in found])}",

@@ -64,7 +64,7 @@ def _verdicts(story: Story, context: Context) -> Iterator[Line]:
         yield says(f"relevance {verdict.relevance}; severity {verdict.severity}; {threats}")
         if place:
             link = find_story(advisory, verdict, story.members[:place], one.first_seen)
-            yield says(f"part of this story: {link.reason if link else 'what both said when it came'}")
+            yield says(f"part of this story: {link.reason if link else 'by what its texts said when it came'}")
         yield from _reasons(verdict.reasons, context)
 
 
