@@ -50,8 +50,22 @@ def load_lexicons(folder: Path) -> dict[str, tuple[Term, ...]]:
 
 
 def _terms(file: LexiconFile) -> tuple[Term, ...]:
+    """The terms of a file, each once; those that a beginning in the same file covers (``ransom*``) are left out."""
     unique = {_meaning(term): term for texts in file.terms.values() for term in map(parse_term, texts)}
-    return tuple(unique.values())
+    beginnings = {term.words[0] for term in unique.values() if _is_beginning(term)}
+    return tuple(term for term in unique.values() if not _is_covered(term, beginnings))
+
+
+def _is_beginning(term: Term) -> bool:
+    return len(term.words) == 1 and not term.exact and term.words[0][-1] == "*" and term.words[0][0] != "*"
+
+
+def _is_covered(term: Term, beginnings: set[str]) -> bool:
+    word = term.words[0]
+    if len(term.words) > 1 or word[0] == "*":
+        return False
+    core = word.rstrip("*")
+    return any(f"{core[:length]}*" in beginnings for length in range(2, len(core) + (word[-1] != "*")))
 
 
 def _meaning(term: Term) -> tuple[object, ...]:

@@ -188,6 +188,7 @@ class PhraseIndex(Generic[K]):
     def find(self, text: Tokens) -> Iterator[tuple[K, Term, Hit]]:
         """Every (key, term, place) in ``text``."""
         words, wild, joined, openings = text.words, self._wildcards.of, text.joined, self._openings
+        count = len(words)
         for first, word in enumerate(words):
             nodes = openings.get(word)
             if nodes is None:
@@ -200,11 +201,15 @@ class PhraseIndex(Generic[K]):
                 pending += [(node, after) for node in openings.get(whole) or self._open(whole)]
             while pending:
                 node, after = pending.pop()
-                for term, key in node.get(_END, ()):
-                    hit = confirm(term, text, first, after)
-                    if hit:
-                        yield key, term, hit
-                if after < len(words):
+                ends = node.get(_END)
+                if ends:
+                    for term, key in ends:
+                        hit = confirm(term, text, first, after)
+                        if hit:
+                            yield key, term, hit
+                    if len(node) == 1:
+                        continue
+                if after < count and (words[after] in node or after in joined or wild(words[after])):
                     pending += self._steps(node, words, joined, after, wild)
 
     def _open(self, word: str) -> tuple[dict[str, Any], ...]:
