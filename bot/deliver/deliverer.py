@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.deliver.gate import Gate, Limits, Sleep, either
 from bot.deliver.letters import Letters
@@ -18,10 +18,11 @@ from bot.errors import StoreError
 from bot.model import Source, State
 from bot.rules import Rules
 from bot.store import deliveries
-from bot.store.engine import Store
+from bot.store.engine import Connection, Store
 
 log = logging.getLogger(__name__)
 
+_STEP = timedelta(minutes=1)  # less is the clock being trimmed
 _STORE_PAUSE = 5.0  # seconds before the database is tried again
 
 
@@ -54,6 +55,7 @@ class Deliverer:
         self._asked: set[str] = set()
         self._later: dict[str, float] = {}  # destination -> monotonic time of its next try
         self._next_sweep = 0.0
+        self._ahead = clock() - timedelta(seconds=monotonic())  # moves only when the clock is set
         self._woken = asyncio.Event()
         self._strangers: set[str] = set()
 
@@ -95,6 +97,7 @@ class Deliverer:
         async with self._store.begin() as conn:
             rows = await deliveries.unfinished(conn)
             await deliveries.mark_unknown(conn, [row.id for row in rows if row.state is State.SENDING])
+            await self._clock_set_back(conn)
         if rows:
             log.warning("delivery=recovered rows=%d: their platforms are asked", len(rows))
         self.wake({row.destination for row in rows})
@@ -133,6 +136,7 @@ class Deliverer:
         names = {name for name, at in self._later.items() if at <= now} | self._asked
         if now >= self._next_sweep:
             self._gate.forget()
+            await self._watch_clock()
             names.update(await self._due(self._clock()))
             self._next_sweep = now + await self._sweep_in()
         for name in sorted(names):
@@ -145,6 +149,19 @@ class Deliverer:
                 self._later[name] = now + left
             elif self._is_known(name):
                 self._working[name] = asyncio.create_task(self._work(name))
+
+    async def _watch_clock(self) -> None:
+        """Notice that the clock was set back, which would put off what was owed before."""
+        ahead = self._clock() - timedelta(seconds=self._monotonic())
+        if ahead < self._ahead - _STEP:
+            async with self._store.begin() as conn:
+                await self._clock_set_back(conn)
+        self._ahead = ahead
+
+    async def _clock_set_back(self, conn: Connection) -> None:
+        longest = timedelta(seconds=max(self._gate.limits.longest_pause, self._gate.limits.longest_backoff))
+        if count := await deliveries.clock_set_back(conn, self._clock(), longest):
+            log.warning("delivery=clock-set-back brought_back=%d", count)
 
     async def _sweep_in(self) -> float:
         async with self._store.read() as conn:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, case, exists, func, insert, or_, select, update
@@ -157,6 +157,17 @@ async def expire_destination(conn: AsyncConnection, destination: str, reason: st
     values = {"state": State.EXPIRED.value, "reason": reason, "settled_at": now}
     changes = update(deliveries).where(_D.destination == destination, is_owed(deliveries)).values(values)
     return (await conn.execute(changes)).rowcount
+
+
+async def clock_set_back(conn: AsyncConnection, now: datetime, longest_pause: timedelta) -> int:
+    """Undo what a clock that ran ahead put off: rows owed "at once" then, and pauses that end later than any can.
+
+    How many rows and destinations that were.
+    """
+    ahead = update(deliveries).where(is_owed(deliveries), _D.created_at > now, _D.due_at > now)
+    rows = (await conn.execute(ahead.values(due_at=now))).rowcount
+    pausing = update(destinations).where(destinations.c.blocked_until > now + longest_pause)
+    return rows + (await conn.execute(pausing.values(blocked_until=None))).rowcount
 
 
 async def _change(

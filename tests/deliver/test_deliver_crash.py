@@ -1,19 +1,21 @@
 """Crashes between marking and settling; wake-ups, stopping, many rows at once: the running deliverer."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from world import NOW, Digest, World
 
 from bot.deliver import Deliverer, Limits
-from bot.errors import RateLimited, Unavailable
+from bot.errors import OutcomeUnknown, RateLimited, Unavailable
 from bot.model import State
 from bot.route import notice
-from bot.store import deliveries
+from bot.store import deliveries, destinations
 from bot.store.engine import Store
 
 FAST = Limits(pace=0, ask_after=0, first_backoff=0.01, longest_backoff=0.02, sweep=0.05, stop=0.3)
@@ -130,6 +132,55 @@ async def test_pauses_end_by_themselves(world: World) -> None:
     async with running(world.deliver(limits=Limits(pace=0, sweep=10))):
         await until(lambda: len(world.platform.posted) == 3)
     assert await world.states() == [State.SENT] * 3
+
+
+async def test_a_clock_that_was_a_day_ahead_puts_nothing_off(world: World) -> None:
+    deliverer = world.deliver(limits=FAST, real_time=True)
+    async with running(deliverer):
+        world.clock.now = NOW + timedelta(days=1)
+        await asyncio.sleep(0.1)
+        async with world.store.begin() as conn:
+            owed = [notice("slack:C1", "x", "hello", world.clock.now), notice("slack:C2", "x", "hello", NOW)]
+            await deliveries.owe(conn, owed, world.clock.now)
+            await destinations.block(conn, "slack:C2", world.clock.now + timedelta(seconds=30))
+            await destinations.block(conn, "slack:C1", world.clock.now + timedelta(seconds=30))
+        world.clock.now = NOW
+        await until(lambda: len(world.platform.posted) == 2)
+
+
+async def test_a_lost_answer_is_found_though_the_clock_was_set_back(world: World) -> None:
+    await world.tell("Pump")
+    world.clock.now = NOW + timedelta(days=1)
+    world.platform.faults["C1"] = ["lost"]
+    world.platform.find_faults = [Unavailable("down")]
+    await world.deliverer.drain()
+    world.clock.now = NOW + timedelta(minutes=1)
+    await world.deliverer.drain()
+    assert len(world.platform.posted) == 1
+    assert world.platform.asked[-1][1] < NOW, "the history is asked from well before"
+
+
+async def test_chaos_ends_with_everything_sent_once_and_in_order(world: World) -> None:
+    """Crashes at random moments under random faults; the seed is fixed, the schedule of tasks is not."""
+    chance = random.Random(7)
+    titles = [f"Story {n}" for n in range(6)]
+    channels = ["C1", "C2", "C3"]
+    told = await world.tell(*titles, to=channels)
+    for story in told[:3]:
+        for channel in channels:
+            await world.revise(story, f"text now says: {story}", to=channel)
+    faults = ["lost", OutcomeUnknown("reset"), Unavailable("down"), RateLimited("slow", retry_after=0)]
+    for channel in channels:
+        world.platform.faults[channel] = chance.choices([None, *faults], weights=[3, 1, 1, 1, 1], k=10)
+    limits = replace(FAST, stop=0, digest_from=99)
+    async with asyncio.timeout(30):
+        while any(state is not State.SENT for state in await world.states()):
+            async with running(world.deliver(limits=limits, real_time=True)):
+                await asyncio.sleep(chance.random() * 0.2)
+            world.clock.now += timedelta(seconds=1)
+    for channel in channels:
+        keys = [posted.key for posted in world.platform.posted if posted.channel == channel]
+        assert keys == [row.key for row in await world.rows() if row.destination == f"slack:{channel}"]
 
 
 async def test_one_hanging_channel_holds_up_no_other_and_loses_its_answer(world: World) -> None:

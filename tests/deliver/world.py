@@ -63,7 +63,7 @@ class FakePlatform:
         self.can_ask = can_ask
         self.posted: list[Posted] = []
         self.updates: list[tuple[str, str, Message]] = []
-        self.faults: defaultdict[str, list[Exception | str]] = defaultdict(list)
+        self.faults: defaultdict[str, list[Exception | str | None]] = defaultdict(list)
         self.find_faults: list[Exception] = []
         self.update_faults: list[Exception] = []
         self.asked: list[tuple[str, datetime]] = []
