@@ -10,7 +10,7 @@ import typing
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated
 
 import pydantic
@@ -274,13 +274,19 @@ def compare(value: typing.Any, sign: str, bound: typing.Any) -> bool:
 
 def name_fits(wanted: str, value: str) -> bool:
     """Whether the words of ``wanted`` (with ``*`` at an end of it) stand in a row in ``value``."""
-    pattern, held = name_pattern(wanted), words(value)
+    pattern, held = name_pattern(wanted), _held(value)
     return any(
         all(map(word_matches, pattern, held[start : start + len(pattern)]))
         for start in range(len(held) - len(pattern) + 1)
     )
 
 
+@lru_cache(maxsize=8192)
+def _held(value: str) -> tuple[str, ...]:
+    return words(value)
+
+
+@lru_cache(maxsize=8192)
 def name_pattern(wanted: str) -> tuple[str, ...]:
     """``"becton dick*"`` -> ``("becton", "dick*")``."""
     pattern = list(words(wanted))

@@ -7,7 +7,7 @@ rules may look at both. Pure: ``now`` stands in for a missing date.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -131,17 +131,19 @@ def _titled(held: list[tuple[ThreatRule, tuple[Evidence, ...]]]) -> list[tuple[T
     ]
 
 
-def _tail(text: str, markers: Iterable[str]) -> int | None:
+def _tail(text: str, markers: Sequence[str]) -> int | None:
     """Where the first marker begins; ``…`` in a marker stands for anything."""
-    return min((at for marker in markers if (at := _find(text, marker)) >= 0), default=None)
-
-
-def _find(text: str, marker: str) -> int:
-    first, *rest = marker.split("…")
-    last = text.rfind(rest[-1]) if rest else 0
-    if last < 0:
-        return -1
-    return text.rfind(first, 0, last) if rest else text.find(first)
+    first: int | None = None
+    for marker in markers:
+        if "…" not in marker:
+            at = text.find(marker)
+        else:
+            beginning, end = marker.split("…", 1)
+            last = text.rfind(end)
+            at = text.rfind(beginning, 0, last) if last >= 0 else -1
+        if at >= 0 and (first is None or at < first):
+            first = at
+    return first
 
 
 def _told_once(because: Iterable[tuple[Rule, Evidence]]) -> Because:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidi overrides, zero-width, surrogates, unassigned
@@ -22,6 +23,7 @@ _UNSPACED = (
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _JOINED = re.compile(rf"[^\W_{_UNSPACED}]+(?:[-_\u2010\u2011][^\W_{_UNSPACED}]+)+")
+_ASCII_JOINED = re.compile(r"[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)+")
 _UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
 
 
@@ -91,9 +93,8 @@ def tokens(text: str) -> Tokens:
     """The tokens of ``text``."""
     if text.isascii():
         lowered = text.lower()
-        matches = list(_ASCII_WORD.finditer(lowered))
-        spans = tuple(m.span() for m in matches)
-        words = tuple(m[0][:MAX_TOKEN] for m in matches)
+        spans = tuple([m.span() for m in _ASCII_WORD.finditer(lowered)])
+        words = tuple([lowered[start:end][:MAX_TOKEN] for start, end in spans])
     else:
         text = normalised(text)
         found = [(m.span(), fold(m[0])[:MAX_TOKEN]) for m in _WORD.finditer(text)]
@@ -103,13 +104,12 @@ def tokens(text: str) -> Tokens:
 
 
 def _joined(text: str, words: tuple[str, ...], spans: tuple[tuple[int, int], ...]) -> dict[int, tuple[str, int]]:
-    if "-" not in text and "_" not in text and text.isascii():
+    if not any(joint in text for joint in "-_\u2010\u2011"):
         return {}
-    starts = {start: index for index, (start, _) in enumerate(spans)}
     whole: dict[int, tuple[str, int]] = {}
-    for match in _JOINED.finditer(text):
-        first = starts.get(match.start())
-        if first is None:
+    for match in (_ASCII_JOINED if text.isascii() else _JOINED).finditer(text):
+        first = bisect_left(spans, (match.start(), 0))
+        if first == len(spans) or spans[first][0] != match.start():
             continue
         after = first
         while after < len(spans) and spans[after][1] <= match.end():
