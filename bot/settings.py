@@ -93,7 +93,7 @@ class Settings(BaseModel):
         str,
         AfterValidator(_known_query),
         Field(alias="WARDWATCH_ALERT_QUERY", description="what the alert channel hears of, in the query language"),
-    ] = "relevance:direct"
+    ] = "relevance:direct (severity:>=high OR threat:vulnerability OR -threat:recall)"
     admins: Annotated[
         tuple[str, ...],
         BeforeValidator(_commas),

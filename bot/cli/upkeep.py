@@ -10,9 +10,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from rich.table import Table
-
-from bot.chat.terminal import terminal_console
 from bot.settings import read_settings
 from bot.store.accounts import Account, account
 from bot.store.backup import backup as copy
@@ -22,10 +19,9 @@ from bot.store.engine import open_store
 def settings(_chosen: argparse.Namespace) -> int:
     """List every setting with its value and origin; secrets masked."""
     listed = read_settings(os.environ)[1]
-    table = Table("setting", "value", "from", "what it is", box=None, pad_edge=False, header_style="bold")
     for one in listed:
-        table.add_row(one.name, one.value or "–", one.origin, one.description)
-    terminal_console().print(table)
+        print(f"{one.name} = {one.value}  [{one.origin}]" if one.value else f"{one.name} is not set")
+        print(f"    {one.description}")
     return 0
 
 
