@@ -56,7 +56,11 @@ class Posted:
 
 
 class FakePlatform:
-    """``faults[channel]`` is consumed by posts: an exception is raised before, ``Lost`` after the message is there."""
+    """``faults[channel]`` is consumed by posts.
+
+    An exception is raised, and ``hang`` waits, before the message is there; ``lost`` loses the answer, and
+    ``hang-after`` waits, after it is.
+    """
 
     def __init__(self, clock: Clock, *, can_ask: bool = True) -> None:
         self.clock = clock
@@ -86,6 +90,9 @@ class FakePlatform:
                 self.hanging.set()
                 await self.release.wait()
             self.posted.append(Posted(f"{channel}-{len(self.posted) + 1}", channel, key, thread, message, self.clock()))
+            if fault == "hang-after":
+                self.hanging.set()
+                await self.release.wait()
             if fault == "lost":
                 raise OutcomeUnknown("the answer was lost")
             return self.posted[-1].ref
@@ -164,7 +171,7 @@ class World:
 
     async def rows(self, state: State | None = None) -> list[Delivery]:
         async with self.store.read() as conn:
-            found = [await deliveries.get(conn, number) for number in range(1, 400)]
+            found = [await deliveries.get(conn, number) for number in range(1, 60)]
         return [row for row in found if row and (state is None or row.state is state)]
 
     async def states(self) -> list[State]:
