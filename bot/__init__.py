@@ -1,8 +1,8 @@
 """Wardwatch: security-advisory alerts for the people who defend hospitals. This page is its map.
 
 A poll is one transaction: fetch -> parse -> normalise -> judge -> group -> route -> store. Delivery leases what is due,
-composes, sends, records. A typed command becomes a query, then a reply. Pure steps take ``now``; they never read a clock,
-await or log.
+composes, sends, records. A typed command becomes a query, then a reply. Pure steps take ``now``; they never read a
+clock, await or log.
 
     errors.py       the error tree              yamlfile.py   YAML a person edits, checked, with line numbers
     model.py        the nouns                   message.py    what is said, before a platform shapes it
@@ -13,7 +13,7 @@ await or log.
     feeds/          bytes from anywhere -> advisories
     rules.py, lexicons.py, findings.py, judge.py    typed rules and lists of words -> a verdict with reasons
     watch.py        thousands of conditions against one advisory
-    stories.py, changes.py, route.py, watchdog.py   pure: what belongs together, what got worse, who hears, what is silent
+    stories.py, changes.py, route.py, watchdog.py   pure: what belongs together, got worse, goes where, fell silent
     classify.py, trial.py, quality.py               rules on JSON lines: judge, try, measure
     store/          SQL lives here: schema, migrations, a module per noun, search
     enrich.py       KEV, EPSS, CVSS: facts that arrive later
@@ -31,13 +31,13 @@ await or log.
     runner.py       polls what is due, stops in time         speaking.py  where we speak, and listen
     cli/            the command line, a module per family; __main__.py calls it
 
-A module imports only from those before it: errors, model, yamlfile < text < phrases < subject, fields, conditions, query,
-message, spans < feeds, the pure steps < store < enrich, intake, pipeline, compose, deliver, rounds, commands < chat < web,
-schedule < settings < demo, metrics, app < runner, speaking < cli. ``tests/test_layers.py`` holds it.
+A module imports only from those before it: errors, model, yamlfile < text < phrases < subject, fields, conditions,
+query, message, spans < feeds, the pure steps < store < enrich, intake, pipeline, compose, deliver, rounds, commands
+< chat < web, schedule < settings < demo, metrics, app < runner, speaking < cli. ``tests/test_layers.py`` holds it.
 
 One place each: a new source, rule or word is a stanza in ``config/``; a new kind of condition is a class in
-``conditions.py``; a feed format is a function in ``feeds/``; a command is a function in ``commands/``; a chat platform is a
-package in ``chat/``.
+``conditions.py``; a feed format is a function in ``feeds/``; a command is a function in ``commands/``; a chat platform
+is a package in ``chat/``.
 """
 
 VERSION = "0.1.0"
