@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -67,21 +67,52 @@ async def by_hash(conn: AsyncConnection, source: str, hashes: Iterable[str]) -> 
 
 async def insert(conn: AsyncConnection, advisory: Advisory, verdict: Verdict, story_id: int, now: datetime) -> int:
     """Keep a new advisory; its id. One that is there already stays as it is."""
-    advisory = index.fitted(advisory)
-    values = _text_columns(advisory) | _verdict_columns(verdict)
-    values |= {
-        "story_id": story_id,
-        "revision": 0,
-        "first_seen": now,
-        "last_seen": now,
-        "at": advisory.published or now,
-    }
-    statement = insert_or(conn, advisories).values(values).on_conflict_do_nothing().returning(advisories.c.id)
-    advisory_id = (await conn.execute(statement)).scalar()
-    if advisory_id is None:
-        return (await known(conn, advisory.source, [advisory.key]))[advisory.key].id
-    await _index(conn, advisory_id, advisory, values["at"])
-    return int(advisory_id)
+    return (await insert_many(conn, [(advisory, verdict, story_id)], now))[0]
+
+
+async def insert_many(
+    conn: AsyncConnection, new: Sequence[tuple[Advisory, Verdict, int]], now: datetime
+) -> list[int]:
+    """Keep new advisories of one source, each with its verdict and story; their ids in order.
+
+    One that is there already stays as it is.
+    """
+    kept = [(index.fitted(advisory), verdict, story_id) for advisory, verdict, story_id in new]
+    rows = [_new_row(*one, now) for one in kept]
+    statement = insert_or(conn, advisories).on_conflict_do_nothing().returning(advisories.c.id, advisories.c.identity)
+    ids = {row.identity: int(row.id) for row in await conn.execute(statement, rows)} if rows else {}
+    await _index_new(conn, [(ids[r["identity"]], a, r["at"]) for r, (a, *_) in zip(rows, kept, strict=True)
+                            if r["identity"] in ids])  # fmt: skip
+    if len(ids) < len(kept):
+        met = await known(conn, kept[0][0].source, [advisory.key for advisory, *_ in kept])
+        ids |= {short(key): one.id for key, one in met.items()}
+    return [ids[row["identity"]] for row in rows]
+
+
+def _new_row(advisory: Advisory, verdict: Verdict, story_id: int, now: datetime) -> dict[str, Any]:
+    values = {"story_id": story_id, "revision": 0, "first_seen": now, "last_seen": now}
+    return _text_columns(advisory) | _verdict_columns(verdict) | values | {"at": advisory.published or now}
+
+
+async def _index_new(conn: AsyncConnection, new: Sequence[tuple[int, Advisory, datetime]]) -> None:
+    """Put new advisories in their places and under their words and CVEs."""
+    if not new:
+        return
+    places = [(advisory_id, index.place(at, advisory_id), advisory) for advisory_id, advisory, at in new]
+    put = update(advisories).where(advisories.c.id == bindparam("advisory")).values(place=bindparam("at_place"))
+    await conn.execute(put, [{"advisory": advisory_id, "at_place": place} for advisory_id, place, _ in places])
+    await index.put_many(conn, [(place, advisory) for _, place, advisory in places])
+    await _put_cves(conn, [(advisory_id, advisory) for advisory_id, _, advisory in places])
+
+
+async def _put_cves(conn: AsyncConnection, new: Iterable[tuple[int, Advisory]]) -> None:
+    rows = [
+        {"cve": cve, "advisory_id": advisory_id}
+        for advisory_id, advisory in new
+        for cve in sorted({folded(cve) for cve in advisory.cves})
+    ]
+    if rows:
+        await conn.execute(plain_insert(advisory_cves), rows)
 
 
 async def revise(conn: AsyncConnection, advisory_id: int, advisory: Advisory, verdict: Verdict, now: datetime) -> int:
@@ -111,23 +142,14 @@ async def _rewrite(
     at = advisory.published or old.first_seen
     values |= _text_columns(advisory) | _verdict_columns(verdict) | {"at": at}
     await conn.execute(update(advisories).where(advisories.c.id == old.id).values(values))
-    await _index(conn, old.id, advisory, at, old)
+    await _reindex(conn, old, advisory, at)
 
 
-async def _index(
-    conn: AsyncConnection, advisory_id: int, advisory: Advisory, at: datetime, old: Row[Any] | None = None
-) -> None:
-    """Put an advisory in its place and under its words and CVEs."""
-    place = index.place(at, advisory_id)
-    if old is None or old.place != place:
-        await conn.execute(update(advisories).where(advisories.c.id == advisory_id).values(place=place))
-    if old is not None:
-        await index.drop(conn, old.place)
-        await conn.execute(advisory_cves.delete().where(advisory_cves.c.advisory_id == advisory_id))
-    await index.put(conn, place, advisory)
-    rows = [{"cve": cve, "advisory_id": advisory_id} for cve in sorted({folded(cve) for cve in advisory.cves})]
-    if rows:
-        await conn.execute(plain_insert(advisory_cves), rows)
+async def _reindex(conn: AsyncConnection, old: Row[Any], advisory: Advisory, at: datetime) -> None:
+    """Move an advisory to its new place and words."""
+    await index.drop(conn, old.place)
+    await conn.execute(advisory_cves.delete().where(advisory_cves.c.advisory_id == old.id))
+    await _index_new(conn, [(old.id, advisory, at)])
 
 
 def folded(code: str) -> str:

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, Text, cast, column, literal, literal_column, select, table
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    cast,
+    column,
+    literal,
+    literal_column,
+    select,
+    table,
+)
 from sqlalchemy import not_ as negated
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.sql.visitors import replacement_traverse
 
-from bot.store.compile import Both, Check, Either, Node, Opposite, Word, all_of, any_of, both
+from bot.store.compile import Both, Check, Either, Node, Opposite, Part, Word, all_of, any_of, both
 from bot.store.index import KEY
 from bot.store.schema import INDEX, advisories
 
@@ -21,12 +33,14 @@ def advisories_for(dialect: str, node: Node, columns: Sequence[ColumnElement[Any
     On SQLite the words that must all be there lead: FTS5 gives their places newest first. PostgreSQL chooses itself.
     """
     index = table(INDEX, column(KEY[dialect]), column("words"))
+    joined: FromClause
     if dialect == "postgresql":
         joined = advisories.join(index, index.c.place == advisories.c.place)
         return select(*columns).select_from(joined).where(_clause(node, dialect))
     leading, rest = _split(node)
     if leading is None:
-        return select(*columns).select_from(advisories).where(_clause(rest, dialect))
+        joined = advisories.join(index, index.c.rowid == advisories.c.place) if _has_parts(rest) else advisories
+        return select(*columns).select_from(joined).where(_clause(rest, dialect))
     joined = index.join(advisories, advisories.c.place == index.c.rowid)
     return (
         select(*columns).select_from(joined).where(_matching(leading), _by_key(_clause(rest, dialect), index.c.rowid))
@@ -68,12 +82,24 @@ def _is_words(node: Node) -> bool:
             return False
 
 
+def _has_parts(node: Node) -> bool:
+    match node:
+        case Both(parts) | Either(parts):
+            return any(map(_has_parts, parts))
+        case Opposite(part):
+            return _has_parts(part)
+        case _:
+            return isinstance(node, Part)
+
+
 def _clause(node: Node, dialect: str) -> ColumnElement[bool]:
     if _is_words(node):
         return _has_words(node, dialect)
     match node:
         case Check(clause):
             return clause
+        case Part(part, end):
+            return literal_column(f"{INDEX}.plain", Text).like(f"%{part}{' ' if end else ''}%")
         case Opposite(part):
             return negated(_clause(part, dialect))
         case Both(parts):

@@ -1,15 +1,15 @@
 """A condition tree as a question to the database.
 
 What comes out holds for every advisory that the tree matches, and perhaps for more: ``exact`` tells whether it holds
-for no others. Single words and prefixes, names of one word, codes, numbers and times are exact; of a phrase, a
-nearness, a word in a given case or one with ``*`` before it the database answers only which words are there at all.
+for no others. Single words, with ``*`` or without, names of one word, codes, numbers and times are exact; of a phrase,
+a nearness or a word in a given case the database answers only which words are there at all.
 What the database cannot answer exactly is confirmed by the matcher, so the two can never disagree.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +28,8 @@ from bot.store.schema import advisories, advisory_cves
 _A = advisories.c
 _LAST = "\U0010ffff"  # sorts after every character
 _SIGNS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
+_PARTS = 24
+_IN_TEXTS = {"", TITLE, MARKS[FieldName.VENDOR], MARKS[FieldName.PRODUCT]}  # whose words the texts hold, too
 _STARS = 3  # of a code; more make LIKE slow
 
 
@@ -37,6 +39,14 @@ class Word:
 
     word: str
     prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some word of the texts holds this, or ends so."""
+
+    text: str
+    end: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +77,7 @@ class Opposite:
     part: Node
 
 
-Node = Word | Check | Both | Either | Opposite
+Node = Word | Part | Check | Both | Either | Opposite
 Answer = tuple[Node, bool]  # and whether it is exact
 EVERYTHING = Both(())
 NOTHING = Either(())
@@ -118,27 +128,31 @@ def _one_of(answers: Iterable[Answer]) -> Answer:
     return either(node for node, _ in listed), all(exact for _, exact in listed)
 
 
-def _terms(terms: Iterable[Term], where: str) -> Answer:
+def _terms(terms: Sequence[Term], where: str) -> Answer:
     mark = TITLE if where == "title" else ""
-    return _one_of(_term(term, mark) for term in terms)
+    # each part is looked for in each text; of very many the matcher finds all in one pass
+    parts = sum(word.startswith("*") for term in terms for word in term.words) <= _PARTS
+    return _one_of(_term(term, mark, parts) for term in terms)
 
 
-def _term(term: Term, mark: str) -> Answer:
-    node, exact = _pattern(term.words, mark)
+def _term(term: Term, mark: str, parts: bool) -> Answer:
+    node, exact = _pattern(term.words, mark, parts)
     return node, exact and not term.exact and term.near is None
 
 
-def _pattern(words: Iterable[str], mark: str) -> Answer:
+def _pattern(words: Sequence[str], mark: str, parts: bool) -> Answer:
     """Words in a row, some of them with ``*``: the index knows which are there, not how they stand."""
-    listed = list(words)
-    known = [Word(mark + word.removesuffix("*"), word.endswith("*")) for word in listed if not word.startswith("*")]
-    return both(known), len(listed) == len(known) == 1
+    known: list[Node] = [Word(mark + word.removesuffix("*"), word.endswith("*")) for word in words if word[0] != "*"]
+    if parts and mark in _IN_TEXTS:
+        known += [Part(word.strip("*"), not word.endswith("*")) for word in words if word[0] == "*"]
+    single = len(words) == len(known) == 1
+    return both(known), single and not (mark and isinstance(known[0], Part))
 
 
 def _field(test: Field, now: datetime) -> Answer:
     name = test.field
     if name in NAMES:
-        return _one_of(_pattern(name_pattern(wanted), MARKS[name]) for wanted in test.is_)
+        return _one_of(_pattern(name_pattern(wanted), MARKS[name], len(test.is_) <= _PARTS) for wanted in test.is_)
     if name in CODES:
         return _codes(test)
     if name is FieldName.PUBLISHED:

@@ -2,7 +2,8 @@
 
 The index holds our own tokens, so it finds exactly what the matcher finds: every word of title, summary and names,
 every whole form of joined words, and once more, behind a mark, the words of the title and of each named field. A mark
-is a private-use character, which no word can hold.
+is a private-use character, which no word can hold. The words without marks are kept as a text beside it, in which LIKE
+finds what a word ends with or holds.
 """
 
 from __future__ import annotations
@@ -51,16 +52,19 @@ def fitted(advisory: Advisory) -> Advisory:
     title, summary = storable(advisory.title[:MAX_TEXT]), storable(advisory.summary[:MAX_TEXT])
     if (title, summary) != (advisory.title, advisory.summary):
         advisory = replace(advisory, title=title, summary=summary)
-    while len(advisory.summary) > MAX_VECTOR // 10 and _weight(index_words(advisory)) > MAX_VECTOR:
+    while len(advisory.summary) > MAX_VECTOR // 10 and _weight(advisory) > MAX_VECTOR:
         advisory = replace(advisory, summary=advisory.summary[: len(advisory.summary) // 2])
     return advisory
 
 
-def index_words(advisory: Advisory) -> set[str]:
-    """Every distinct word under which ``advisory`` is found."""
-    title = _forms(tokens(advisory.title))
-    found = title | _forms(tokens(advisory.summary)) | _forms(tokens(names_text(advisory)))
-    found.update(TITLE + word for word in title)
+def plain_words(advisory: Advisory) -> set[str]:
+    """Every distinct word of title, summary and names."""
+    return _forms(tokens(advisory.title)) | _forms(tokens(advisory.summary)) | _forms(tokens(names_text(advisory)))
+
+
+def marked_words(advisory: Advisory) -> set[str]:
+    """The words of the title and of each named field, behind their marks."""
+    found = {TITLE + word for word in _forms(tokens(advisory.title))}
     for name, values in named(advisory).items():
         found.update(MARKS[name] + word for value in values for word in words(value))
     return found
@@ -81,15 +85,13 @@ def _forms(found: Tokens) -> set[str]:
     return {*found.words, *(whole for whole, _ in found.joined.values())}
 
 
-def _weight(found: set[str]) -> int:
-    """Bytes in a tsvector."""
-    return sum(len(word.encode()) for word in found)
+def _weight(advisory: Advisory) -> int:
+    """Bytes in its tsvector."""
+    return sum(len(word.encode()) for word in plain_words(advisory) | marked_words(advisory))
 
 
-def rendered(found: set[str], dialect: str) -> str:
-    """Words as the index takes them: parted by spaces, or as a tsvector literal that nothing interprets."""
-    if dialect == "sqlite":
-        return " ".join(sorted(found))
+def _vector(found: set[str]) -> str:
+    """Words as a tsvector literal, which nothing interprets."""
     kept, size = [], 0
     for word in sorted(found):
         size += len(word.encode())
@@ -100,8 +102,10 @@ def rendered(found: set[str], dialect: str) -> str:
 
 
 _PUT = {
-    "sqlite": text("INSERT INTO advisory_words (rowid, words) VALUES (:place, :words)"),
-    "postgresql": text("INSERT INTO advisory_words (place, words) VALUES (:place, CAST(:words AS tsvector))"),
+    "sqlite": text("INSERT INTO advisory_words (rowid, plain, marked) VALUES (:place, :plain, :words)"),
+    "postgresql": text(
+        "INSERT INTO advisory_words (place, plain, words) VALUES (:place, :plain, CAST(:words AS tsvector))"
+    ),
 }
 _DROP = {
     "sqlite": text("DELETE FROM advisory_words WHERE rowid = :place"),
@@ -111,8 +115,9 @@ _DROP = {
 
 async def put(conn: AsyncConnection, at: int, advisory: Advisory) -> None:
     """Index ``advisory`` at a place."""
-    dialect = conn.dialect.name
-    await conn.execute(_PUT[dialect], {"place": at, "words": rendered(index_words(advisory), dialect)})
+    dialect, plain, marked = conn.dialect.name, plain_words(advisory), marked_words(advisory)
+    found = " ".join(sorted(marked)) if dialect == "sqlite" else _vector(plain | marked)
+    await conn.execute(_PUT[dialect], {"place": at, "plain": f" {' '.join(sorted(plain))} ", "words": found})
 
 
 async def drop(conn: AsyncConnection, at: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ class Validators:
     etag: str = ""
     last_modified: str = ""
     body_hash: str = ""
+    ttl: float = 0.0  # seconds for which the document asks us to stay away; an unchanged one does not say it again
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ async def save(conn: AsyncConnection, state: SourceState) -> None:
     await conn.execute(statement.on_conflict_do_update(index_elements=[sources.c.id], set_=values))
 
 
+async def report(conn: AsyncConnection, source: str, troubles: Iterable[str]) -> None:
+    """Note which troubles of a source the operators have been told of; nothing else of it changes."""
+    await conn.execute(update(sources).where(sources.c.id == source).values(reported=list(troubles)))
+
+
 async def claim_due(
     conn: AsyncConnection, now: datetime, limit: int, ids: Iterable[str], *, lease: timedelta = LEASE
 ) -> list[str]:
@@ -98,7 +104,7 @@ async def release(conn: AsyncConnection, ids: Iterable[str]) -> None:
 def _columns(state: SourceState) -> dict[str, Any]:
     values = {one.name: getattr(state, one.name) for one in fields(SourceState)}
     values["validators"] = {
-        url: [known.etag, known.last_modified, known.body_hash] for url, known in state.validators.items()
+        url: list(astuple(known)) for url, known in state.validators.items()
     }
     return values | {"reported": list(state.reported)}
 

@@ -13,14 +13,22 @@ from bot.store.advisories import folded, link, stored, with_cves
 from bot.store.columns import chunks
 from bot.store.schema import advisories, stories
 
-__all__ = ["candidates", "create", "get", "link", "of"]
+__all__ = ["candidates", "create", "create_many", "get", "link", "of"]
 
 RECENT = 500
 
 
 async def create(conn: AsyncConnection, now: datetime) -> int:
     """A new, empty story; its id."""
-    return int((await conn.execute(insert(stories).values(created_at=now).returning(stories.c.id))).scalar_one())
+    return (await create_many(conn, 1, now))[0]
+
+
+async def create_many(conn: AsyncConnection, number: int, now: datetime) -> list[int]:
+    """As many new, empty stories; their ids in order."""
+    if not number:
+        return []
+    rows = await conn.execute(insert(stories).returning(stories.c.id), [{"created_at": now}] * number)
+    return sorted(rows.scalars())
 
 
 async def get(conn: AsyncConnection, story_id: int) -> Story | None:

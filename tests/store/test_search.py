@@ -167,7 +167,7 @@ told_advisories = st.lists(st.tuples(advisory, verdict, moments), min_size=1, ma
 
 
 @given(told=told_advisories, trees=st.lists(tree, min_size=4, max_size=8))
-@settings(max_examples=60, deadline=None, suppress_health_check=ALLOWED)
+@settings(max_examples=40, deadline=None, suppress_health_check=ALLOWED)
 async def test_search_finds_exactly_what_matches(store: Store, told: Any, trees: list[Any]) -> None:
     try:
         async with store.begin() as conn:

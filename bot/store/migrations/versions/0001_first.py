@@ -262,11 +262,15 @@ def upgrade() -> None:
 def _full_text() -> None:
     """The words of each advisory under its place; no positions, phrases are confirmed on the text itself."""
     if op.get_bind().dialect.name == "postgresql":
-        op.execute("CREATE TABLE advisory_words (place BIGINT NOT NULL PRIMARY KEY, words TSVECTOR NOT NULL)")
+        op.execute(
+            "CREATE TABLE advisory_words "
+            "(place BIGINT NOT NULL PRIMARY KEY, plain TEXT NOT NULL, words TSVECTOR NOT NULL)"
+        )
         op.execute("CREATE INDEX ix_advisory_words_words ON advisory_words USING gin (words)")
     else:
         op.execute(
-            "CREATE VIRTUAL TABLE advisory_words USING fts5(words, tokenize = 'ascii', detail = none, columnsize = 0)"
+            "CREATE VIRTUAL TABLE advisory_words "
+            "USING fts5(plain, marked, tokenize = 'ascii', detail = none, columnsize = 0)"
         )
 
 
