@@ -70,9 +70,7 @@ async def insert(conn: AsyncConnection, advisory: Advisory, verdict: Verdict, st
     return (await insert_many(conn, [(advisory, verdict, story_id)], now))[0]
 
 
-async def insert_many(
-    conn: AsyncConnection, new: Sequence[tuple[Advisory, Verdict, int]], now: datetime
-) -> list[int]:
+async def insert_many(conn: AsyncConnection, new: Sequence[tuple[Advisory, Verdict, int]], now: datetime) -> list[int]:
     """Keep new advisories of one source, each with its verdict and story; their ids in order.
 
     One that is there already stays as it is.
@@ -81,8 +79,8 @@ async def insert_many(
     rows = [_new_row(*one, now) for one in kept]
     statement = insert_or(conn, advisories).on_conflict_do_nothing().returning(advisories.c.id, advisories.c.identity)
     ids = {row.identity: int(row.id) for row in await conn.execute(statement, rows)} if rows else {}
-    await _index_new(conn, [(ids[r["identity"]], a, r["at"]) for r, (a, *_) in zip(rows, kept, strict=True)
-                            if r["identity"] in ids])  # fmt: skip
+    first = {row["identity"]: (row, one[0]) for row, one in zip(reversed(rows), reversed(kept), strict=True)}
+    await _index_new(conn, [(ids[key], one, row["at"]) for key, (row, one) in first.items() if key in ids])
     if len(ids) < len(kept):
         met = await known(conn, kept[0][0].source, [advisory.key for advisory, *_ in kept])
         ids |= {short(key): one.id for key, one in met.items()}

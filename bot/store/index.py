@@ -8,6 +8,7 @@ finds what a word ends with or holds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -113,11 +114,17 @@ _DROP = {
 }
 
 
-async def put(conn: AsyncConnection, at: int, advisory: Advisory) -> None:
-    """Index ``advisory`` at a place."""
-    dialect, plain, marked = conn.dialect.name, plain_words(advisory), marked_words(advisory)
+async def put_many(conn: AsyncConnection, new: Sequence[tuple[int, Advisory]]) -> None:
+    """Index advisories, each at its place."""
+    dialect = conn.dialect.name
+    if new:
+        await conn.execute(_PUT[dialect], [_entry(dialect, at, advisory) for at, advisory in new])
+
+
+def _entry(dialect: str, at: int, advisory: Advisory) -> dict[str, object]:
+    plain, marked = plain_words(advisory), marked_words(advisory)
     found = " ".join(sorted(marked)) if dialect == "sqlite" else _vector(plain | marked)
-    await conn.execute(_PUT[dialect], {"place": at, "plain": f" {' '.join(sorted(plain))} ", "words": found})
+    return {"place": at, "plain": f" {' '.join(sorted(plain))} ", "words": found}
 
 
 async def drop(conn: AsyncConnection, at: int) -> None:

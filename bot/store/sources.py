@@ -103,9 +103,7 @@ async def release(conn: AsyncConnection, ids: Iterable[str]) -> None:
 
 def _columns(state: SourceState) -> dict[str, Any]:
     values = {one.name: getattr(state, one.name) for one in fields(SourceState)}
-    values["validators"] = {
-        url: list(astuple(known)) for url, known in state.validators.items()
-    }
+    values["validators"] = {url: list(astuple(known)) for url, known in state.validators.items()}
     return values | {"reported": list(state.reported)}
 
 

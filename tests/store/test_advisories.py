@@ -230,3 +230,18 @@ async def test_a_signed_request_acts_once(store: Store) -> None:
         await meta.put(conn, "x", "2")
         assert await meta.get(conn, "x") == "2"
         assert await meta.get(conn, "y") is None
+
+
+async def test_many_are_kept_at_once_and_the_first_of_one_key_counts(store: Store) -> None:
+    async with store.begin() as conn:
+        story = await stories.create(conn, NOW)
+        old = await keep(conn, "old")
+        new = [
+            replace(FULL, key=key, title=title) for key, title in (("a", "one"), ("a", "two"), ("old", "x"), ("b", "z"))
+        ]
+        ids = await advisories.insert_many(conn, [(one, JUDGED, story) for one in new], NOW)
+        assert ids == [ids[0], ids[0], old, ids[3]]
+        found = await advisories.many(conn, ids)
+        assert {one.advisory.title for one in found.values()} == {"one", FULL.title, "z"}
+        assert set(await advisories.with_cves(conn, FULL.cves)) == set(ids)
+        assert await advisories.insert_many(conn, [], NOW) == []
