@@ -17,12 +17,14 @@ from bot.errors import FetchError, NotAFeed
 from bot.feeds.fetch import Fetched, Fetcher
 from bot.model import Advisory
 from bot.store import advisories, facts
+from bot.store.columns import chunks
 from bot.store.engine import Store
 from bot.store.facts import CveFacts
+from bot.store.turns import take_turn
 
 log = logging.getLogger(__name__)
 
-CHUNK = 100  # CVEs a request
+TOGETHER = 100  # CVEs in one request
 RECENT = timedelta(days=30)
 
 
@@ -42,13 +44,12 @@ def stated_facts(advisory: Advisory, now: datetime) -> list[CveFacts]:
     """What an advisory of one CVE states about it, for ``facts``: a KEV entry does, and a scored advisory."""
     if len(advisory.cves) != 1:
         return []
-    kev = advisory.kev and advisory.published is not None
     return [
         CveFacts(
             advisory.cves[0],
-            kev_added=f"{advisory.published:%Y-%m-%d}" if kev else None,
+            kev_added=f"{advisory.published or now:%Y-%m-%d}" if advisory.kev else None,
             ransomware=advisory.known_ransomware,
-            kev_as_of=now if kev else None,
+            kev_as_of=now if advisory.kev else None,
             cvss=advisory.cvss,
             cvss_as_of=now if advisory.cvss is not None else None,
         )
@@ -84,32 +85,36 @@ class EpssClient:
         """
         async with self._store.read() as conn:
             cves = await advisories.recent_cves(conn, since=now - RECENT)
-        scores: list[_Score] = []
-        for start in range(0, len(cves), CHUNK):
+        kept = 0
+        for part in chunks(cves, TOGETHER):
             try:
-                scores += await self._ask(cves[start : start + CHUNK])
+                scores = await self._ask(part)
             except (FetchError, NotAFeed) as error:
-                log.warning("enrich=epss outcome=failed error=%s", error)
-                break
-        await self._keep(scores, now)
-        return len(scores)
+                log.warning("enrich=epss outcome=failed kept=%d of=%d error=%s", kept, len(cves), error)
+                return kept
+            await self._keep(scores, now)
+            kept += len(scores)
+        log.info("enrich=epss outcome=ok kept=%d of=%d", kept, len(cves))
+        return kept
 
-    async def _ask(self, cves: Sequence[str]) -> list[_Score]:
+    async def _ask(self, cves: Sequence[str]) -> dict[str, float]:
+        """The scores of those of ``cves`` that have one."""
         joint = "&" if "?" in self._url else "?"
         fetched = await self._fetcher.fetch(f"{self._url}{joint}cve={','.join(cves)}", private=self._private)
         assert isinstance(fetched, Fetched)  # nothing is remembered, so nothing can be unchanged
         try:
-            return _Scores.model_validate_json(fetched.body).data
+            scores = _Scores.model_validate_json(fetched.body).data
         except pydantic.ValidationError as error:
             raise NotAFeed("EPSS answered with something else than scores") from error
+        return {one.cve.upper(): one.epss for one in scores if one.cve.upper() in cves}
 
-    async def _keep(self, scores: Sequence[_Score], now: datetime) -> None:
-        if not scores:
-            return
+    async def _keep(self, scores: Mapping[str, float], now: datetime) -> None:
         async with self._store.begin() as conn:
-            await facts.update(conn, [CveFacts(one.cve, epss=one.epss, epss_as_of=now) for one in scores])
-            known = await facts.get(conn, [one.cve for one in scores])
-            for stored in (await advisories.with_cves(conn, known)).values():
+            await take_turn(conn)
+            await facts.update(conn, [CveFacts(cve, epss=epss, epss_as_of=now) for cve, epss in scores.items()])
+            naming = (await advisories.with_cves(conn, scores)).values()
+            known = await facts.get(conn, {cve for stored in naming for cve in stored.advisory.cves})
+            for stored in naming:
                 enriched = with_facts(replace(stored.advisory, epss=None), known)
                 if enriched.epss != stored.advisory.epss:
                     await advisories.refresh(conn, stored.id, enriched, stored.verdict)

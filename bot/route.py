@@ -26,7 +26,8 @@ class Arrival:
     """An advisory as a poll brought it, or as a fact learned later (KEV) left it.
 
     ``before`` is its former state where it was known: with a lower revision when its text changed, with the same one
-    when only facts did. ``told_before`` says that the very text was announced earlier (it flaps).
+    when only facts did. ``told_before`` says that the very text was announced earlier (it flaps). ``first_poll`` says
+    that its document, or the one that stated the fact, was met for the first time.
     """
 
     stored: Stored
@@ -35,6 +36,7 @@ class Arrival:
     told_before: bool = False
     first_poll: bool = False  # the source was never polled before
     first_run_window: timedelta = timedelta(0)
+    states_facts: bool = False  # it is an entry of a list of facts (KEV); they were told of the story's advisories
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,8 @@ def is_baseline(arrival: Arrival, now: datetime) -> bool:
     """Whether an entry of a source's first poll is too old to be news."""
     if not arrival.first_poll or arrival.before is not None:
         return False
-    published = arrival.stored.advisory.published
-    return published is None or now - published > arrival.first_run_window
+    published, window = arrival.stored.advisory.published, arrival.first_run_window
+    return not window or published is None or now - published > window
 
 
 def notice(destination: str, what: str, text: str, now: datetime, *, when: str = "") -> Owed:
@@ -152,6 +154,8 @@ def _first(
     """The first word of a story to ``destination``, or why not."""
     if arrival.before is not None and not _is_news(arrival, destination in wanted.before, told_changes, now):
         return "changed, but was known before and is neither worse nor newly dated"
+    if arrival.before is not None and arrival.first_poll:
+        return "became worse by what stood in a list long before it was first read"
     dead = sum(row.destination == destination and row.kind is Kind.STORY for row in ledger)
     because = tuple(dict.fromkeys(wanted.subscribed.get(destination, ())))
     return _owed(arrival, destination, Kind.STORY, dead, now, because=because)
@@ -178,6 +182,8 @@ def _follow(
     if arrival.before is None:
         if any(row.advisory_id == arrival.stored.id and row.destination == destination for row in ledger):
             return "was told already"
+        if _tells_nothing_more(arrival) and not any(change.worse for change in told_changes):
+            return "its story was told already, by the same organisation or as a fact"
         number = mark(arrival.stored.id, 0)
         return _owed(arrival, destination, Kind.CORROBORATION, number, now, text=written(told_changes))
     is_worse = any(change.worse for change in told_changes)
@@ -193,6 +199,12 @@ def _follow(
         return f"changed more than {DAILY} times within a day; the newest text is kept"
     number = mark(arrival.stored.id, arrival.stored.revision)
     return _owed(arrival, destination, Kind.REVISION, number, now, text=written(told_changes))
+
+
+def _tells_nothing_more(arrival: Arrival) -> bool:
+    """Whether a further advisory of a story comes from an organisation that has told it, or states known facts."""
+    own = arrival.stored.advisory.organisation.casefold()
+    return arrival.states_facts or any(own and m.advisory.organisation.casefold() == own for m in arrival.members)
 
 
 def _told_changes(arrival: Arrival) -> tuple[Change, ...]:

@@ -68,6 +68,25 @@ def test_another_source_goes_into_the_thread_of_those_who_know() -> None:
     assert route(Arrival(second), EVERYBODY, ledger(*STORY, *routing.owed), NOW).owed == (), "told once"
 
 
+def test_a_second_feed_of_one_organisation_tells_nothing_more_unless_it_is_worse() -> None:
+    first = stored(organisation="CISA")
+    again = Arrival(stored(2, organisation="Cisa"), members=(first,))
+    assert "same organisation" in reasons(route(again, EVERYBODY, ledger(*STORY), NOW))[0]
+    other = replace(again, stored=stored(2, organisation="NCSC"))
+    assert [one.kind for one in route(other, EVERYBODY, ledger(*STORY), NOW).owed] == [Kind.CORROBORATION]
+    worse = replace(again, stored=stored(2, organisation="CISA", kev=True))
+    assert [one.kind for one in route(worse, EVERYBODY, ledger(*STORY), NOW).owed] == [Kind.CORROBORATION]
+    fact = replace(other, states_facts=True)
+    assert not route(fact, EVERYBODY, ledger(*STORY), NOW).owed, "it was told of the story itself"
+
+
+def test_a_first_look_at_a_list_of_facts_reaches_only_who_has_the_story() -> None:
+    known = Arrival(stored(kev=True), before=stored(), first_poll=True)
+    assert "long before" in reasons(route(known, EVERYBODY, [], NOW))[0]
+    assert [one.kind for one in route(known, EVERYBODY, ledger(*STORY), NOW).owed] == [Kind.REVISION]
+    assert route(replace(known, first_poll=False), EVERYBODY, [], NOW).owed
+
+
 def test_revisions_of_two_advisories_of_one_story_are_two_deliveries() -> None:
     first = route(revised(1, summary="New."), EVERYBODY, ledger(*STORY), NOW).owed[0]
     both = Arrival(stored(2, revision=1, summary="New."), before=stored(2, summary="Old."))
@@ -132,6 +151,8 @@ def test_a_first_poll_is_the_baseline() -> None:
     assert reasons(arrives()) == ["was there at the first poll of its source"]
     assert reasons(arrives(published=NOW - 2 * DAY)) == ["was there at the first poll of its source"]
     assert arrives(published=NOW - DAY / 2).owed
+    hurried = Arrival(stored(published=NOW + DAY / 12), first_poll=True)
+    assert not route(hurried, EVERYBODY, [], NOW).owed, "no window, whatever the publisher's clock says"
 
 
 def test_a_story_that_died_on_its_way_is_told_anew() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -53,8 +53,9 @@ async def update(conn: AsyncConnection, facts: Iterable[CveFacts]) -> None:
         changes |= {name: case((and_(takes, new[name].is_not(None)), new[name]), else_=table.c[name]) for name in names}
     changes["ransomware"] = or_(table.c.ransomware, new.ransomware)
     statement = statement.on_conflict_do_update(index_elements=[table.c.cve], set_=changes)
-    for part in chunks(facts, 5000):
-        await conn.execute(statement, [asdict(one) | {"cve": one.cve.upper()} for one in part])
+    for part in chunks(facts):
+        rows = [{name: getattr(one, name) for name in CveFacts.__slots__} for one in part]
+        await conn.execute(statement, [row | {"cve": row["cve"].upper()} for row in rows])
 
 
 def _not_older(kept: Column[datetime], offered: ColumnElement[datetime]) -> ColumnElement[bool]:

@@ -26,7 +26,7 @@ class Suppression:
 
 async def record(conn: AsyncConnection, suppressed: Iterable[Suppression]) -> None:
     """Keep these; the first reason given for the same thing stays."""
-    for part in chunks(suppressed, 5000):
+    for part in chunks(suppressed):
         rows = [{name: getattr(one, name) for name in Suppression.__slots__} for one in part]
         await conn.execute(insert(conn, suppressions).on_conflict_do_nothing(), rows)
 
