@@ -95,18 +95,26 @@ class Judge:
         scan.keep(meant)
 
     def _is_listed(self, scan: Scan, evidence: Evidence) -> bool:
-        """Whether a hit is merely one in a list of sectors."""
+        """Whether a hit is merely one of many: in a list of sectors, or an example."""
         lists = self.rules.lists
         if lists is None or evidence.start < 0:
             return False
-        others = {
-            hit
-            for place, hit in scan.by_lexicon.get(lists.lexicon, ())
-            if place == evidence.place
-            and (hit.end <= evidence.start or hit.start >= evidence.end)
-            and words_between(scan, place, (hit.start, hit.end), (evidence.start, evidence.end)) < lists.reach
-        }
-        return len(others) >= lists.others
+        others = [hit for hit in _beside(scan, lists.lexicon, evidence) if _far(scan, evidence, hit) < lists.reach]
+        if len({hit.first for hit in others}) >= lists.others:
+            return True
+        introduced = (hit for hit in _beside(scan, lists.examples, evidence) if hit.end <= evidence.start)
+        return any(_far(scan, evidence, hit) <= lists.after for hit in introduced)
+
+
+def _beside(scan: Scan, lexicon: str, evidence: Evidence) -> Iterator[Hit]:
+    """The hits of a lexicon in the same text, apart from the evidence itself."""
+    for place, hit in scan.by_lexicon.get(lexicon, ()):
+        if place == evidence.place and (hit.end <= evidence.start or hit.start >= evidence.end):
+            yield hit
+
+
+def _far(scan: Scan, evidence: Evidence, hit: Hit) -> int:
+    return words_between(scan, evidence.place, (hit.start, hit.end), (evidence.start, evidence.end))
 
 
 def facts(advisory: Advisory) -> Iterator[str]:

@@ -116,11 +116,13 @@ class SeverityRule(Rule):
 
 
 class Lists(_Strict):
-    """When a hit is merely one in a list of sectors: so many other sectors stand near it."""
+    """When a hit is merely one of many: so many other sectors stand near it, or a word that introduces an example."""
 
     lexicon: Annotated[str, pydantic.Field(description="the names of sectors")]
     others: Annotated[int, pydantic.Field(ge=1, description="how many other sectors make a list")] = 2
     reach: Annotated[int, pydantic.Field(ge=1, le=50, description="within so many words before or after")] = 12
+    examples: Annotated[str, pydantic.Field(description="the lexicon of words that introduce an example")] = ""
+    after: Annotated[int, pydantic.Field(ge=0, le=10, description="so many words may stand between")] = 2
 
 
 class Rules(_Strict):
@@ -152,7 +154,7 @@ class Rules(_Strict):
         """Names of the lexicons referred to, each with the place that refers to it."""
         used = dict.fromkeys(self.masks, "masks")
         if self.lists:
-            used[self.lists.lexicon] = "lists"
+            used |= dict.fromkeys(filter(None, (self.lists.lexicon, self.lists.examples)), "lists")
         for rule in self.all:
             for condition in rule.conditions.values():
                 used |= dict.fromkeys(lexicons_used(condition), f"rule {rule.id}")

@@ -153,6 +153,8 @@ def test_a_tail_of_related_articles_does_not_count(summary: str) -> None:
     [
         "Victims of the attacks span finance, energy, healthcare, education and retail.",
         "The malware targeted government, manufacturing, hospitals, schools and energy companies.",
+        "The attacks hit critical infrastructure, including hospitals.",
+        "Angriffe auf kritische Infrastruktur, darunter Krankenhäuser.",
     ],
 )
 def test_one_in_a_list_of_sectors_is_a_mention(summary: str) -> None:
