@@ -95,10 +95,12 @@ class Judge:
         scan.keep(meant)
 
     def _is_listed(self, scan: Scan, evidence: Evidence) -> bool:
-        """Whether a hit is merely one of many: in a list of sectors, or an example."""
+        """Whether a hit is merely one of many: in a list of sectors, an example, a story of a round-up."""
         lists = self.rules.lists
         if lists is None or evidence.start < 0:
             return False
+        if any(place == "title" for place, _ in scan.by_lexicon.get(lists.titles, ())):
+            return True
         others = [hit for hit in _beside(scan, lists.lexicon, evidence) if _far(scan, evidence, hit) < lists.reach]
         if len({hit.first for hit in others}) >= lists.others:
             return True

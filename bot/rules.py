@@ -122,6 +122,7 @@ class Lists(_Strict):
     others: Annotated[int, pydantic.Field(ge=1, description="how many other sectors make a list")] = 2
     reach: Annotated[int, pydantic.Field(ge=1, le=50, description="within so many words before or after")] = 12
     examples: Annotated[str, pydantic.Field(description="the lexicon of words that introduce an example")] = ""
+    titles: Annotated[str, pydantic.Field(description="the lexicon of titles under which all is one of many")] = ""
     after: Annotated[int, pydantic.Field(ge=0, le=10, description="so many words may stand between")] = 2
 
 
@@ -154,7 +155,8 @@ class Rules(_Strict):
         """Names of the lexicons referred to, each with the place that refers to it."""
         used = dict.fromkeys(self.masks, "masks")
         if self.lists:
-            used |= dict.fromkeys(filter(None, (self.lists.lexicon, self.lists.examples)), "lists")
+            names = (self.lists.lexicon, self.lists.examples, self.lists.titles)
+            used |= dict.fromkeys(filter(None, names), "lists")
         for rule in self.all:
             for condition in rule.conditions.values():
                 used |= dict.fromkeys(lexicons_used(condition), f"rule {rule.id}")

@@ -161,6 +161,11 @@ def test_one_in_a_list_of_sectors_is_a_mention(summary: str) -> None:
     assert verdict("New botnet hits many industries", summary).relevance is Relevance.MENTION
 
 
+def test_a_round_up_of_many_stories_is_a_mention() -> None:
+    assert verdict("In other news: hospital hit by ransomware, zoo hacked").relevance is Relevance.MENTION
+    assert verdict("Hospital hit by ransomware, zoo hacked").relevance is Relevance.DIRECT
+
+
 def test_typed_sectors_decide_before_words() -> None:
     several = ("Energy", "Healthcare and Public Health", "Water and Wastewater")
     assert verdict("Acme controller", sectors=several).relevance is Relevance.MENTION
