@@ -56,4 +56,4 @@ class Subject:
 
 def names_text(advisory: Advisory) -> str:
     """Vendors and products as one text; a gap word that nobody types keeps a phrase from crossing names."""
-    return " wardwatchgap ".join((*advisory.vendors, *advisory.products))
+    return " xqzgapzqx ".join((*advisory.vendors, *advisory.products))
