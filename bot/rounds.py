@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.model import Source, State
@@ -16,12 +15,14 @@ from bot.store import deliveries, destinations, polls, sources
 from bot.store.accounts import Account, account
 from bot.store.engine import Connection, Store
 from bot.store.sources import SourceState
+from bot.store.turns import take_turn
 from bot.watchdog import Health, News, examine, news
 
 log = logging.getLogger(__name__)
 
 DAY = timedelta(days=1)
 KEPT_POLLS = timedelta(days=90)
+SHOWN = 20  # lines of a notice
 
 
 class Rounds:
@@ -46,26 +47,27 @@ class Rounds:
         """Examine every source; what began or ended since the operators were last told, as lines."""
         now = self._clock()
         async with self._store.begin() as conn:
+            await take_turn(conn)
             states = await sources.all_states(conn)
-            found: list[News] = []
-            for source in self._sources:
-                state = states.get(source.id)
-                if state is None:
-                    continue
-                times = await polls.entry_times(conn, source.id)
-                troubles = examine(source, _health(state, times), now)
-                told = news(source, state.reported, troubles)
-                if told is not None:
-                    await sources.save(conn, replace(state, reported=tuple(map(str, troubles))))
-                    found.append(told)
+            found = [
+                told
+                for source in self._sources
+                if source.id in states and (told := await self._examined(conn, source, states[source.id], now))
+            ]
             lines = [line for told in found for line in told.lines()]
             if lines:
-                text = "\n".join([_heading(found), *lines])
-                await deliveries.owe(conn, [notice(self._operators, "sources", text, now)], now)
+                await deliveries.owe(conn, [notice(self._operators, "sources", _text(found, lines), now)], now)
         if lines:
             self._wake([self._operators])
             log.warning("watchdog changes=%d first=%r", len(lines), lines[0])
         return lines
+
+    async def _examined(self, conn: Connection, source: Source, state: SourceState, now: datetime) -> News | None:
+        times = await polls.entry_times(conn, source.id)
+        told = news(source, state.reported, examine(source, _health(state, times), now))
+        if told is not None:
+            await sources.report(conn, source.id, told.lasting)
+        return told
 
     async def heartbeat(self) -> str:
         """The daily line: sources healthy, entries read, alerts sent, owed, refused."""
@@ -85,8 +87,8 @@ class Rounds:
         open_rows = counts[State.OWED] + counts[State.SENDING] + counts[State.UNKNOWN]
         stopped = await destinations.stopped(conn)
         return (
-            f"Wardwatch is well: {healthy} of {len(self._sources)} sources healthy, {totals.entries} entries read, "
-            f"{counts[State.SENT]} messages sent, {open_rows} owed, {counts[State.REFUSED]} refused in the last day"
+            f"The last day: {healthy} of {len(self._sources)} sources healthy, {totals.entries} entries read, "
+            f"{counts[State.SENT]} messages sent, {counts[State.REFUSED]} refused, {open_rows} owed"
             + (f"; {stopped} channels stopped" if stopped else "")
         )
 
@@ -97,12 +99,15 @@ class Rounds:
             found = await account(conn, now - DAY)
             await polls.prune(conn, now - KEPT_POLLS)
             if not found.adds_up:
-                ids = ", ".join(map(str, found.unaccounted[:10])) or "none listed"
-                text = f"The account does not add up\n{len(found.unaccounted)} advisories without a reason: {ids}"
-                await deliveries.owe(conn, [notice(self._operators, "account", text, now)], now)
+                text = (
+                    "The account does not add up\n"
+                    f"{found.lost} advisories were neither sent nor left out for a reason: {_ids(found)}"
+                )
+                told = notice(self._operators, "account", text, now, when=f"{now:%Y-%m-%d}")
+                await deliveries.owe(conn, [told], now)
         if not found.adds_up:
             self._wake([self._operators])
-        log.info("reconcile seen=%d unaccounted=%d", found.seen, len(found.unaccounted))
+        log.info("reconcile seen=%d lost=%d", found.seen, found.lost)
         return found
 
 
@@ -124,8 +129,14 @@ def _is_well(state: SourceState | None) -> bool:
     return state is not None and state.failures == 0 and state.last_ok_at is not None and not state.reported
 
 
-def _heading(found: Sequence[News]) -> str:
+def _text(found: Sequence[News], lines: Sequence[str]) -> str:
     begun = sum(1 for one in found if one.begun)
     over = sum(1 for one in found if one.over)
     parts = [f"{begun} in trouble" if begun else "", f"{over} recovered" if over else ""]
-    return f"Sources: {', '.join(part for part in parts if part)}"
+    more = [f"and {len(lines) - SHOWN} lines more: ask for sources"] if len(lines) > SHOWN else []
+    return "\n".join([f"Sources: {', '.join(part for part in parts if part)}", *lines[:SHOWN], *more])
+
+
+def _ids(found: Account) -> str:
+    listed = ", ".join(map(str, found.unaccounted[:10]))
+    return f"{listed} …" if found.lost > 10 else listed

@@ -7,7 +7,7 @@ A job that raises is logged and runs again at its next time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, time, timedelta
 
@@ -22,29 +22,28 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work that recurs: every ``every``, or daily at ``at`` (UTC)."""
+    """Work that recurs: every ``every``, or daily at ``at`` (UTC). ``work`` is a coroutine function."""
 
     name: str
-    work: Callable[[], Awaitable[object]]
+    work: Callable[[], Coroutine[object, object, object]]
     every: timedelta | None = None
     at: time | None = None
 
     def trigger(self) -> BaseTrigger:
         if self.at is not None:
             return CronTrigger(hour=self.at.hour, minute=self.at.minute, second=self.at.second, timezone=UTC)
-        assert self.every is not None
+        assert self.every is not None, f"{self.name} says not when it runs"
         return IntervalTrigger(seconds=self.every.total_seconds(), timezone=UTC)
 
 
 def scheduler(jobs: list[Job]) -> AsyncIOScheduler:
     """A scheduler with these jobs, not yet started."""
-    scheduler = AsyncIOScheduler(
-        timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
-    )
-    scheduler.add_listener(_report, EVENT_JOB_ERROR)
+    defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+    made = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
+    made.add_listener(_report, EVENT_JOB_ERROR)
     for job in jobs:
-        scheduler.add_job(job.work, job.trigger(), id=job.name, name=job.name)
-    return scheduler
+        made.add_job(job.work, job.trigger(), id=job.name, name=job.name)
+    return made
 
 
 def _report(event: JobExecutionEvent) -> None:

@@ -42,16 +42,17 @@ class Health:
 
 FAILURES = 3  # in a row, before it is told
 LEARNED = 10  # entries before a rhythm is believed
-SHORTEST_SILENCE = timedelta(days=2)  # weekends are no trouble
+SHORTEST_SILENCE = timedelta(days=4)  # a long weekend is no trouble
 SHRUNK = 4  # a document with less than a fourth of its usual entries
 
 
 def silence_allowed(source: Source, entry_times: Sequence[datetime]) -> timedelta:
     """The longest silence of ``source`` that is still normal: half as long again as the longest lately seen.
 
-    Never longer than its configured rhythm, never shorter than two days.
+    Never longer than its configured rhythm, nor shorter than a long weekend. Entries of one moment teach nothing: those
+    without a date all came when the source was first read.
     """
-    gaps = [later - earlier for later, earlier in pairwise(entry_times)]
+    gaps = [later - earlier for later, earlier in pairwise(entry_times) if later > earlier]
     if len(gaps) < LEARNED:
         return source.rhythm
     return min(source.rhythm, max(max(gaps) * 1.5, SHORTEST_SILENCE))
@@ -64,17 +65,17 @@ def examine(source: Source, health: Health, now: datetime) -> dict[Trouble, str]
         since = f"{health.failing_since:%Y-%m-%d %H:%M} UTC"
         found[Trouble.FAILING] = f"fails since {since} ({health.failures} times): {health.last_error}"
     elif health.first_polled_at is not None:
-        found |= _content_troubles(source, health, now)
+        found |= _content_troubles(source, health, health.first_polled_at, now)
     if health.moved_to:
         found[Trouble.MOVED] = f"has moved for good: set its url to {health.moved_to}"
     return found
 
 
-def _content_troubles(source: Source, health: Health, now: datetime) -> dict[Trouble, str]:
+def _content_troubles(source: Source, health: Health, first_polled_at: datetime, now: datetime) -> dict[Trouble, str]:
     found: dict[Trouble, str] = {}
-    last = health.entry_times[0] if health.entry_times else health.first_polled_at
+    last = health.entry_times[0] if health.entry_times else first_polled_at
     allowed = silence_allowed(source, health.entry_times)
-    if last is not None and now - last > allowed:
+    if now - last > allowed:
         found[Trouble.QUIET] = f"says nothing new since {last:%Y-%m-%d}; usual are {allowed.days} days at most"
     if health.usual >= LEARNED and health.entries * SHRUNK < health.usual:
         found[Trouble.SHRINKING] = f"holds {health.entries} entries; {health.usual} are usual"
@@ -85,11 +86,12 @@ def _content_troubles(source: Source, health: Health, now: datetime) -> dict[Tro
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What the operators are to be told of one source."""
+    """What the operators are to be told of one source; ``lasting`` are its troubles of which they then know."""
 
     source: Source
     begun: dict[Trouble, str]
     over: tuple[Trouble, ...]
+    lasting: tuple[Trouble, ...]
 
     def lines(self) -> list[str]:
         """A line for each trouble that began or is over."""
@@ -100,7 +102,13 @@ class News:
 
 
 def news(source: Source, told: Sequence[str], found: dict[Trouble, str]) -> News | None:
-    """What changed since the operators were told of ``told``; None when nothing did."""
-    begun = {trouble: text for trouble, text in found.items() if trouble.value not in told}
-    over = tuple(Trouble(name) for name in told if Trouble(name) not in found)
-    return News(source, begun, over) if begun or over else None
+    """What changed since the operators were told of ``told``; None when nothing did.
+
+    While a source fails, nobody knows whether it is still quiet or shrunk: what was told of it stands.
+    """
+    known = [Trouble(name) for name in told if name in set(Trouble)]
+    unseen = {Trouble.QUIET, Trouble.SHRINKING, Trouble.FUTURE} if Trouble.FAILING in found else set[Trouble]()
+    lasting = tuple(trouble for trouble in Trouble if trouble in found or (trouble in known and trouble in unseen))
+    begun = {trouble: text for trouble, text in found.items() if trouble not in known}
+    over = tuple(trouble for trouble in known if trouble not in lasting)
+    return News(source, begun, over, lasting) if begun or over else None

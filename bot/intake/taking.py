@@ -198,7 +198,9 @@ class _Document:
                 first = self._baseline is not None
                 arrival = Arrival(stored, first_poll=first, first_run_window=window, states_facts=draft.states_facts)
                 await self._teller.tell(arrival, alone=draft.alone)
-        self._taken.new += len(new)
+        taken, dates = self._taken, [advisory.published or self._now for advisory in new]
+        taken.new += len(new)
+        taken.newest = max((date for date in (taken.newest, *dates) if date), default=None)
 
     def _draft(self, advisory: Advisory, verdict: Verdict, candidates: Candidates, *, states_facts: bool) -> _Draft:
         """``advisory`` in the story it belongs to; of a first document only what names the same is looked at."""

@@ -30,6 +30,7 @@ class Taken:
     new: int = 0
     revised: int = 0
     owed: int = 0
+    newest: datetime | None = None  # date of the newest new advisory, of those without one the moment of the poll
     destinations: set[str] = field(default_factory=set)  # to be woken once the transaction has committed
     silent: list[Suppression] = field(default_factory=list)
 

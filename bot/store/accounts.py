@@ -5,29 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, case, exists, func, literal, select
+from sqlalchemy import ColumnElement, Subquery, case, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model import State
-from bot.store.schema import advisories, deliveries, suppressions
+from bot.store.schema import advisories, deliveries, revisions, suppressions
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Advisories that stood in a document since some moment, each counted once under what became of it.
+    """Advisories that stood in a document since some moment, each counted once under what became of its newest text.
 
-    ``silent`` counts those that nobody was owed, by reason; ``unaccounted`` should be empty.
+    ``silent`` counts those that nobody was owed, by reason. ``lost`` have neither, which should not be;
+    ``unaccounted`` are ids of some of them.
     """
 
     seen: int = 0
     states: dict[State, int] = field(default_factory=dict)  # by the best state of their deliveries
     silent: dict[str, int] = field(default_factory=dict)
+    lost: int = 0
     unaccounted: tuple[int, ...] = ()
 
     @property
     def adds_up(self) -> bool:
         """Whether every advisory was sent, is owed, was refused, or was left out for a reason."""
-        return not self.unaccounted and self.seen == sum(self.states.values()) + sum(self.silent.values())
+        return not self.lost
 
 
 ORDER = (State.SENT, State.UNKNOWN, State.SENDING, State.OWED, State.REFUSED, State.EXPIRED)  # the best first
@@ -35,22 +37,35 @@ ORDER = (State.SENT, State.UNKNOWN, State.SENDING, State.OWED, State.REFUSED, St
 
 async def account(conn: AsyncConnection, since: datetime, *, listed: int = 100) -> Account:
     """The account of every advisory seen in a document at ``since`` or later."""
+    each = _each(since)
+    counts = select(each.c.state, each.c.reason, func.count()).group_by(each.c.state, each.c.reason)
+    states: dict[State, int] = {}
+    silent: dict[str, int] = {}
+    lost = 0
+    for state, reason, number in await conn.execute(counts):  # one statement, one moment
+        if state:
+            states[State(state)] = states.get(State(state), 0) + number
+        elif reason is not None:
+            silent[reason] = number
+        else:
+            lost += number
+    missing = select(each.c.id).where(each.c.state == "", each.c.reason.is_(None)).order_by(each.c.id).limit(listed)
+    ids = tuple((await conn.execute(missing)).scalars()) if lost else ()
+    return Account(sum(states.values()) + sum(silent.values()) + lost, states, silent, lost, ids)
+
+
+def _each(since: datetime) -> Subquery:
+    """Each advisory with the best state of the deliveries that its newest text led to, and a reason where none did."""
     c = advisories.c
-    recent = c.last_seen >= since
-    seen = (await conn.execute(select(func.count()).select_from(advisories).where(recent))).scalar_one()
-    best = case(*((_has(state), literal(state.value)) for state in ORDER), else_=literal(""))
-    ranked = select(c.id.label("id"), best.label("best")).where(recent).subquery()
-    rows = await conn.execute(select(ranked.c.best, func.count()).group_by(ranked.c.best))
-    states = {State(value): number for value, number in rows if value}
-    first = select(func.min(suppressions.c.reason)).where(suppressions.c.advisory_id == ranked.c.id)
-    why = select(first.scalar_subquery().label("reason")).where(ranked.c.best == "").subquery()
-    reasons = await conn.execute(select(why.c.reason, func.count()).group_by(why.c.reason))
-    silent = {reason: number for reason, number in reasons if reason is not None}
-    told = exists(select(suppressions.c.reason).where(suppressions.c.advisory_id == ranked.c.id))
-    lost = select(ranked.c.id).where(ranked.c.best == "", ~told).order_by(ranked.c.id).limit(listed)
-    return Account(seen, states, silent, tuple((await conn.execute(lost)).scalars()))
+    arrived = select(func.max(revisions.c.seen_at)).where(revisions.c.advisory_id == c.id).scalar_subquery()
+    text_since = func.coalesce(arrived, c.first_seen)
+    best = case(*((_has(state, text_since), literal(state.value)) for state in ORDER), else_=literal(""))
+    reasons = select(func.min(suppressions.c.reason)).where(suppressions.c.advisory_id == c.id)
+    why = reasons.where(suppressions.c.revision == c.revision).scalar_subquery()
+    silent = case((best == "", why), else_=None)
+    return select(c.id, best.label("state"), silent.label("reason")).where(c.last_seen >= since).subquery()
 
 
-def _has(state: State) -> ColumnElement[bool]:
+def _has(state: State, text_since: ColumnElement[datetime]) -> ColumnElement[bool]:
     rows = select(deliveries.c.id).where(deliveries.c.advisory_id == advisories.c.id)
-    return exists(rows.where(deliveries.c.state == state.value))
+    return exists(rows.where(deliveries.c.state == state.value, deliveries.c.created_at >= text_since))
