@@ -47,7 +47,7 @@ def compose_card(
         headline=advisory.title,
         url=advisory.url,
         severity=_gravest(story.members),
-        relevance=max((m.verdict.relevance for m in story.members), key=lambda relevance: relevance.rank),
+        relevance=teller.verdict.relevance,
         threats=tuple(dict.fromkeys(threat for m in (teller, *story.members) for threat in m.verdict.threats)),
         affected=affected(teller, rules),
         why=whys(teller.verdict.reasons, teller, rules),

@@ -71,8 +71,8 @@ def delivery(kind: Kind, text: str = "", advisory_id: int = 1, number: int = 1) 
 
 def test_the_headline_is_the_member_that_concerns_healthcare_most_in_the_readers_language() -> None:
     general = member(1, Verdict(severity=Severity.CRITICAL), title="General")
-    german = member(2, Verdict(Relevance.DIRECT, severity=Severity.HIGH), title="Pumpe", language="de")
-    english = member(3, title="Pump", source="uk-ncsc", tlp=Tlp.GREEN)
+    german = member(2, Verdict(Relevance.DIRECT, severity=Severity.HIGH), title="Pumpe", language="de", tlp=Tlp.GREEN)
+    english = member(3, title="Pump", source="uk-ncsc")
     shown = card(general, german, english)
     assert (shown.headline, shown.source, shown.also) == ("Pump", "NCSC-UK", ("CISA",))
     assert (shown.severity, shown.relevance) == (Severity.CRITICAL, Relevance.DIRECT), "of all members"

@@ -1,5 +1,6 @@
 """What is owed arrives once and in order, whatever a platform answers."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -131,6 +132,20 @@ async def test_a_pause_of_the_whole_platform(world: World) -> None:
     assert len(world.platform.posted) == 2
 
 
+async def test_a_pause_of_the_whole_platform_stops_channels_at_work(world: World) -> None:
+    await world.tell("One", "Two", to=("C1",))
+    await world.tell("Three", to=("C2",))
+    world.platform.faults |= {"C1": ["hang"], "C2": [RateLimited("slow", retry_after=30, everywhere=True)]}
+    draining = asyncio.create_task(world.deliverer.drain())
+    await world.platform.hanging.wait()
+    async with asyncio.timeout(10):
+        while State.OWED not in [(await world.rows())[2].state] or world.platform.faults["C2"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    world.platform.release.set()
+    assert await draining == 1
+    assert world.platform.headings("C1") == ["One"]
+
+
 async def test_backoff_doubles_and_never_ends(world: World) -> None:
     await world.tell("Pump")
     world.platform.faults["C1"] = [Unavailable("down") for _ in range(30)]
@@ -254,6 +269,14 @@ async def test_what_no_form_saves_is_refused_and_told_once_a_day(world: World) -
     assert world.platform.headings("OPS") == ["A message to slack:C1 was refused"]
 
 
+async def test_operators_whose_own_channel_is_gone_are_not_told_there(world: World) -> None:
+    deliverer = world.deliver(operators="slack:C1")
+    await world.tell("One")
+    world.platform.faults["C1"] = [Refused("the channel is archived", reason=Refusal.GONE)]
+    await deliverer.drain()
+    assert await world.states() == [State.REFUSED]
+
+
 @pytest.mark.parametrize("reason", [Refusal.GONE, Refusal.NOT_A_MEMBER])
 async def test_a_channel_that_is_gone_is_stopped_and_operators_and_owner_are_told(
     world: World, reason: Refusal
@@ -331,3 +354,16 @@ async def test_an_outcome_is_written_however_long_the_database_refuses(
     assert await world.deliverer.drain() == 1
     assert len(world.platform.posted) == 1
     assert await world.states() == [State.SENT]
+
+
+async def test_a_card_whose_update_is_unclear_is_updated_again_before_anything_is_posted(world: World) -> None:
+    (story,) = await world.tell("Pump")
+    await world.deliverer.drain()
+    await world.revise(story, "CVSS 9.8 stated")
+    world.platform.update_faults = [OutcomeUnknown("reset")]
+    await world.deliverer.drain()
+    assert await world.states() == [State.SENT, State.OWED]
+    world.clock.now += timedelta(minutes=1)
+    await world.deliverer.drain()
+    assert (len(world.platform.updates), len(world.platform.posted)) == (1, 2)
+    assert world.platform.asked == []
