@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from bot.conditions import Condition, match
 from bot.model import Place
+from bot.nearness import Places, words_between
 from bot.rules import RelevanceRule, Rule, SeverityRule, ThreatRule
 from bot.subject import Evidence
 from bot.watch import Scan, Watch
@@ -40,11 +41,13 @@ class Findings:
         self._now = now
         self._held: dict[str, tuple[Evidence, ...]] = {}
         self._known: dict[int, tuple[Evidence, ...] | None] = {}
+        self._beside: dict[tuple[int, Place], Places] = {}
 
     def decide(self, watch: Watch[str]) -> None:
         """Decide the conditions of ``watch``; sides are asked anew, since the verdict may have changed."""
         self._held = watch.decide(self.scan, now=self._now)
         self._known.clear()
+        self._beside.clear()
 
     def holding(self, rules: Sequence[R]) -> Iterator[tuple[R, tuple[Evidence, ...]]]:
         """The rules of a table that hold, each with its evidence."""
@@ -75,23 +78,20 @@ class Findings:
             return False
         if rule.first is not None and part.place == "text" and self._words_before(part) >= rule.first:
             return False
-        if rule.beside is None:
-            return True
-        return any(self._near(part, other, rule.within) for other in self._side(rule, "beside") or ())
+        return rule.beside is None or self._has_beside(rule, part)
 
     def _words_before(self, part: Evidence) -> int:
         return bisect_left(self.scan.text(part.place).spans, (part.start, 0))
 
-    def _near(self, one: Evidence, other: Evidence, within: int) -> bool:
-        if one.place != other.place or other.start < 0:
-            return False
-        apart = one.end <= other.start or other.end <= one.start
-        between = words_between(self.scan, one.place, (one.start, one.end), (other.start, other.end))
-        return apart and between <= within
+    def _has_beside(self, rule: Rule, part: Evidence) -> bool:
+        words, here = self.scan.text(part.place).spans, (part.start, part.end)
+        near = self._places(rule, part.place).around(*here)
+        return any(words_between(words, here, other) <= rule.within for other in near)
 
-
-def words_between(scan: Scan, place: Place, one: tuple[int, int], other: tuple[int, int]) -> int:
-    """How many words stand between two stretches of characters of one text."""
-    first, second = sorted((one, other))
-    spans = scan.text(place).spans
-    return bisect_left(spans, (second[0], 0)) - bisect_left(spans, (first[1], 0))
+    def _places(self, rule: Rule, place: Place) -> Places:
+        """Where the words of a rule's ``beside`` stand."""
+        key = (self._sides.numbers[rule.id, "beside"], place)
+        if key not in self._beside:
+            found = self._side(rule, "beside") or ()
+            self._beside[key] = Places((part.start, part.end) for part in found if part.place == place)
+        return self._beside[key]

@@ -12,11 +12,12 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.conditions import Lexicons
-from bot.findings import Findings, Sides, words_between
+from bot.findings import Findings, Sides
 from bot.lexicons import load_lexicons
 from bot.model import Advisory, Place, Reason, Relevance, Severity, Threat, Verdict
+from bot.nearness import Covers, Places, words_between
 from bot.phrases import Hit
-from bot.rules import RelevanceRule, Rule, Rules, ThreatRule, load_rules
+from bot.rules import Lists, RelevanceRule, Rule, Rules, ThreatRule, load_rules
 from bot.spans import original_span
 from bot.subject import Evidence, Subject
 from bot.watch import Scan, Watch
@@ -59,10 +60,11 @@ class Judge:
 
     def _relevance(self, findings: Findings) -> tuple[Relevance, Because]:
         held: list[tuple[Relevance, RelevanceRule, tuple[Evidence, ...]]] = []
+        company = _Company(findings.scan, self.rules.lists)
         for rule, evidence in findings.holding(self.rules.relevance):
             gives = rule.gives
             if gives is Relevance.DIRECT:
-                unlisted = tuple(part for part in evidence if not self._is_listed(findings.scan, part))
+                unlisted = tuple(part for part in evidence if not company.lists(part))
                 gives, evidence = (gives, unlisted) if unlisted else (Relevance.MENTION, evidence)
             held.append((gives, rule, evidence))
         best = max((gives for gives, _, _ in held), key=lambda gives: gives.rank, default=Relevance.NONE)
@@ -82,41 +84,53 @@ class Judge:
 
     def _drop_unmeant(self, scan: Scan) -> None:
         """Forget hits under a mask, and those after the beginning of a tail of unrelated links."""
-        masks = [(place, hit) for name in self.rules.masks for place, hit in scan.by_lexicon.get(name, ())]
+        masks: dict[Place, list[tuple[int, int]]] = {}
+        for name in self.rules.masks:
+            for place, hit in scan.by_lexicon.get(name, ()):
+                masks.setdefault(place, []).append((hit.start, hit.end))
         tail = _tail(scan.subject.summary.text, self.rules.tails)
         if not masks and tail is None:
             return
+        covers = {place: Covers(spans) for place, spans in masks.items()}
 
         def meant(place: Place, hit: Hit) -> bool:
             if place == "text" and tail is not None and hit.start >= tail:
                 return False
-            return not any(at == place and mask.first <= hit.first and hit.after <= mask.after for at, mask in masks)
+            return place not in covers or not covers[place].hides(hit.start, hit.end)
 
         scan.keep(meant)
 
-    def _is_listed(self, scan: Scan, evidence: Evidence) -> bool:
-        """Whether a hit is merely one of many: in a list of sectors, an example, a story of a round-up."""
-        lists = self.rules.lists
+
+class _Company:
+    """The words beside which a hit is merely one of many."""
+
+    def __init__(self, scan: Scan, lists: Lists | None) -> None:
+        self._scan = scan
+        self._lists = lists
+        self._known: dict[tuple[str, Place], Places] = {}
+
+    def lists(self, evidence: Evidence) -> bool:
+        """Whether a hit is merely one in a list of sectors, an example, or a story of a round-up."""
+        lists = self._lists
         if lists is None or evidence.start < 0:
             return False
-        if any(place == "title" for place, _ in scan.by_lexicon.get(lists.titles, ())):
+        if any(place == "title" for place, _ in self._scan.by_lexicon.get(lists.titles, ())):
             return True
-        others = [hit for hit in _beside(scan, lists.lexicon, evidence) if _far(scan, evidence, hit) < lists.reach]
-        if len({hit.first for hit in others}) >= lists.others:
+        words, here = self._scan.text(evidence.place).spans, (evidence.start, evidence.end)
+        others = self._places(lists.lexicon, evidence.place).around(*here)
+        if sum(words_between(words, here, other) < lists.reach for other in others) >= lists.others:
             return True
-        introduced = (hit for hit in _beside(scan, lists.examples, evidence) if hit.end <= evidence.start)
-        return any(_far(scan, evidence, hit) <= lists.after for hit in introduced)
+        introduced = self._places(lists.examples, evidence.place).around(*here)
+        return any(
+            end <= here[0] and words_between(words, here, (start, end)) <= lists.after for start, end in introduced
+        )
 
-
-def _beside(scan: Scan, lexicon: str, evidence: Evidence) -> Iterator[Hit]:
-    """The hits of a lexicon in the same text, apart from the evidence itself."""
-    for place, hit in scan.by_lexicon.get(lexicon, ()):
-        if place == evidence.place and (hit.end <= evidence.start or hit.start >= evidence.end):
-            yield hit
-
-
-def _far(scan: Scan, evidence: Evidence, hit: Hit) -> int:
-    return words_between(scan, evidence.place, (hit.start, hit.end), (evidence.start, evidence.end))
+    def _places(self, lexicon: str, place: Place) -> Places:
+        key = (lexicon, place)
+        if key not in self._known:
+            hits = self._scan.by_lexicon.get(lexicon, ())
+            self._known[key] = Places((hit.start, hit.end) for at, hit in hits if at == place)
+        return self._known[key]
 
 
 def facts(advisory: Advisory) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from time import process_time
 
 import pytest
 import yaml
@@ -269,6 +270,22 @@ def test_reasons_tell_rule_and_clause_and_stay_few() -> None:
 
 def test_judging_twice_says_the_same() -> None:
     assert verdict("Ransomware attack on hospital") == verdict("Ransomware attack on hospital")
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "hospital " * 3000 + "the " * 40 + "attack " * 3000,
+        "hospital energy attack banking " * 1500,
+        "health check healthy hospital " * 2000,
+        "病院攻撃" * 3000,
+        "a-" * 20_000,
+    ],
+)
+def test_no_text_can_stall_the_judge(summary: str) -> None:
+    begin = process_time()
+    verdict("title", summary)
+    assert process_time() - begin < 1.5  # comparing all words with all takes 10 to 30 seconds
 
 
 RULES = """

@@ -25,7 +25,7 @@ LAYERS = [
         "trial",
         "watchdog",
     }
-    | {"spans", "findings", "trial"},
+    | {"spans", "nearness", "findings", "trial"},
     {"store"},
     {"enrich", "intake", "pipeline", "compose", "queue", "deliver", "rounds", "commands"},
     {"chat"},
