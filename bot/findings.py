@@ -74,7 +74,7 @@ class Findings:
         """Whether words stand where, and are written as, the rule asks; a field test always counts."""
         if part.start < 0:
             return True
-        if part.place not in rule.places or (rule.capital and part.words[0].islower()):
+        if part.place not in rule.places or (rule.capital and part.words.islower()):
             return False
         if rule.first is not None and part.place == "text" and self._words_before(part) >= rule.first:
             return False

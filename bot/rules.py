@@ -61,7 +61,7 @@ class Rule(_Strict):
 
     places: Annotated[tuple[Place, ...], pydantic.Field(min_length=1, description="where words count")] = PLACES
     first: Annotated[int | None, pydantic.Field(ge=1, description="only so many words of the text count")] = None
-    capital: Annotated[bool, pydantic.Field(description="words count only with a capital: names")] = False
+    capital: Annotated[bool, pydantic.Field(description="words count only with a capital in them: names")] = False
 
     @pydantic.model_validator(mode="after")
     def _sensible(self) -> Rule:

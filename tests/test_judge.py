@@ -308,6 +308,7 @@ relevance:
         ("", "one two three ward", False),
         ("ward", "", False),
         ("Mercy", "", True),
+        ("mErcy", "", True),
         ("mercy", "", False),
         ("pump", "", True),
         ("pump", "of water", False),
