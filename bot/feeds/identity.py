@@ -63,6 +63,8 @@ def _bare(reading: Reading) -> str:
 
 def _oldest_first(made: Iterable[Advisory]) -> list[Advisory]:
     advisories = list(made)
+    if _is_newest_first([advisory.updated or advisory.published for advisory in advisories]):
+        advisories.reverse()  # so that entries of one second, too, come in the order of their publication
     dates = [advisory.updated or advisory.published for advisory in advisories]
     last = next((date for date in dates if date), _LONG_AGO)
     order = []
@@ -70,3 +72,8 @@ def _oldest_first(made: Iterable[Advisory]) -> list[Advisory]:
         last = date or last
         order.append((last, at))
     return [advisories[at] for _, at in sorted(order)]
+
+
+def _is_newest_first(dates: Sequence[datetime | None]) -> bool:
+    known = [date for date in dates if date]
+    return bool(known) and known[0] > known[-1]

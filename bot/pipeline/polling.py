@@ -87,7 +87,8 @@ class Pipeline:
             await sources.save(conn, replace(after, last_entry_at=_latest(state.last_entry_at, taken.newest)))
             poll = _report(source, seen, taken, now, time.monotonic() - started)
             await polls.record(conn, poll)
-        self._wake(taken.destinations)
+        if taken.destinations:
+            self._wake(taken.destinations)
         return poll
 
 
