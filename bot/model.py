@@ -110,7 +110,9 @@ class Source(BaseModel):
     format: Annotated[Format, Field(description="which reader understands it")] = Format.RSS
     url: Annotated[str, Field(description="the document to poll")]
     fallbacks: Annotated[tuple[Fallback, ...], Field(description="other ways to the same facts, tried in order")] = ()
-    interval: Annotated[timedelta, Field(description="how often to look, at most")] = timedelta(minutes=30)
+    interval: Annotated[timedelta, Field(ge=timedelta(seconds=1), description="how often to look, at most")] = (
+        timedelta(minutes=30)
+    )
     rhythm: Annotated[timedelta, Field(description="the longest silence that is still normal")] = timedelta(days=30)
     tlp: Annotated[Tlp, Field(description="marking of what it publishes")] = Tlp.CLEAR
     health: Annotated[bool, Field(description="the publisher serves the health sector only")] = False

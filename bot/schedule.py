@@ -7,9 +7,9 @@ A job that raises is logged and runs again at its next time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from datetime import UTC, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -18,6 +18,8 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 log = logging.getLogger(__name__)
+
+_TRIMMED = timedelta(seconds=2)  # less is the clock being trimmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,19 @@ def scheduler(jobs: list[Job]) -> AsyncIOScheduler:
     for job in jobs:
         made.add_job(job.work, job.trigger(), id=job.name, name=job.name)
     return made
+
+
+def realign(timetable: AsyncIOScheduler, jobs: Iterable[Job], now: datetime) -> None:
+    """Give jobs that lie further ahead than they recur their right time again: the clock was set back.
+
+    APScheduler would wait until the clock has come again to where it was.
+    """
+    for job in jobs:
+        known = timetable.get_job(job.name)
+        recurs = job.every or timedelta(days=1)
+        if known is not None and known.next_run_time - now > recurs + _TRIMMED:
+            log.warning("job=%s outcome=brought-back was_due=%s", job.name, known.next_run_time.isoformat())
+            timetable.reschedule_job(job.name, trigger=job.trigger())
 
 
 def _report(event: JobExecutionEvent) -> None:

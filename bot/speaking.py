@@ -19,14 +19,14 @@ from bot.chat.slack.socket import SocketMode
 from bot.chat.terminal import TerminalPlatform
 from bot.commands import Person, dispatch
 from bot.deliver import Limits
-from bot.errors import SendError
+from bot.errors import RateLimited, SendError
 from bot.message import Reply
 from bot.settings import Settings
 from bot.store import meta
 
 log = logging.getLogger(__name__)
 
-LONGEST_WAIT = 60.0  # seconds between two tries to reach Slack at start
+FIRST_WAIT, LONGEST_WAIT = 2.0, 60.0  # seconds between two tries to reach Slack at start
 NO_DIGEST = 10_000  # one who reads along wants each card
 
 
@@ -45,26 +45,34 @@ def terminal(console: Console) -> Speaking:
 
 
 @asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[tuple[Speaking, Connected]]:
-    """Slack, once it can be reached; ConfigError when it refuses us. It is tried until it answers."""
+async def connected(settings: Settings, *, patient: bool = True) -> AsyncIterator[tuple[Speaking, Connected]]:
+    """Slack, once it can be reached; ConfigError when it refuses us.
+
+    ``patient`` tries until Slack answers; else SendError is raised when it does not.
+    """
     assert settings.slack_bot_token is not None
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(trust_env=True) as session:
         token = settings.slack_bot_token.get_secret_value()
         platform = SlackPlatform(token, session, base_url=settings.slack_api_url)
-        await _reach(platform)
-        alerts = f"slack:{await platform.resolve(settings.channel)}"
-        operators = f"slack:{await platform.resolve(settings.operators)}" if settings.operators else alerts
+        alerts, operators = await _reach(platform, settings, patient)
         yield Speaking({"slack": platform}, alerts, operators, prefix="/ward"), Connected(platform, session)
 
 
-async def _reach(platform: SlackPlatform) -> None:
-    wait = 2.0
+async def _reach(platform: SlackPlatform, settings: Settings, patient: bool) -> tuple[str, str]:
+    """The destinations of alerts and of word to the operators, once Slack has told who we are."""
+    wait = FIRST_WAIT
     while True:
         try:
             await platform.start()
-            return
+            alerts = f"slack:{await platform.resolve(settings.channel)}"
+            operators = f"slack:{await platform.resolve(settings.operators)}" if settings.operators else alerts
+            return alerts, operators
         except SendError as error:
-            log.error("slack=unreachable error=%s next_try_in=%.0fs", error, wait)
+            if not patient:
+                raise
+            if isinstance(error, RateLimited):
+                wait = max(wait, error.retry_after)
+            log.error("slack=unreachable error=%s again_in=%.0fs", error, wait)
         await asyncio.sleep(wait)
         wait = min(wait * 2, LONGEST_WAIT)
 

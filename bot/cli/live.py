@@ -5,34 +5,40 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from starlette.types import ASGIApp
 
 from bot import VERSION
-from bot.app import TERMINAL, App, Speaking, built
+from bot.app import TERMINAL, Speaking, built
 from bot.chat.terminal import show, terminal_console
 from bot.cli.logs import configure
 from bot.commands import Person, dispatch
 from bot.errors import ConfigError
 from bot.model import Source
 from bot.runner import Runner
-from bot.settings import Settings, read_settings
+from bot.settings import Settings, load_sources, read_settings
 from bot.speaking import Connected, connected, listening, terminal
 from bot.store.polls import Poll
+from bot.text import visible
 from bot.web import serve, web_app
 from bot.yamlfile import nearest
 
-DEFAULT_PORT = 3000  # of HTTP mode, where PORT is not set
+log = logging.getLogger(__name__)
 
-Say = Callable[[str], None]
+DEFAULT_PORT = 3000  # of HTTP mode, where PORT is not set
+LAST_RESORT = 4.8  # seconds from the signal to the end, whatever hangs
 
 
 def run(_chosen: argparse.Namespace) -> int:
@@ -44,41 +50,74 @@ def run(_chosen: argparse.Namespace) -> int:
 
 
 async def _run(settings: Settings, console: Console) -> None:
-    stop = asyncio.Event()
+    """Work until a signal comes, wherever the work stands, even while Slack is still being looked for."""
     loop = asyncio.get_running_loop()
+    working = asyncio.create_task(_work(settings, console))
+    told_to_stop = False
+
+    def stop() -> None:
+        nonlocal told_to_stop
+        told_to_stop = True
+        working.cancel()
+        # Something may hang that cannot be cancelled, such as the look-up of a name. All that is done is committed.
+        last_resort = threading.Timer(LAST_RESORT, os._exit, (0,))
+        last_resort.daemon = True
+        last_resort.start()
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    working = asyncio.create_task(_work(settings, console, stop))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-    if not working.done() and not stop.is_set():
-        stop.set()
-    stopping.cancel()
-    await working
+        loop.add_signal_handler(name, stop)
+    await asyncio.wait((working,))
+    if not (told_to_stop and working.cancelled()):
+        working.result()
 
 
-async def _work(settings: Settings, console: Console, stop: asyncio.Event) -> None:
+async def _work(settings: Settings, console: Console) -> None:
+    """Everything at work until cancelled. What is wrong with the settings shows before anything is sent."""
+
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
     async with AsyncExitStack() as stack:
         speaking, slack = await stack.enter_async_context(speaks(settings, console))
         app = await stack.enter_async_context(built(settings, speaking))
-        say(f"Wardwatch {VERSION} watches {len(app.enabled)} sources; {_where(settings)}. Ctrl-C stops it.")
         runner = Runner(app, first_round=lambda tried, answered: say(_first_round(tried, answered)))
-        await stack.enter_async_context(runner.running())
-        endpoint = await stack.enter_async_context(listening(app, slack)) if slack else None
-        await stack.enter_async_context(_served(settings, runner, endpoint))
-        await stop.wait()
+        parts = await stack.enter_async_context(_ended_together())
+        endpoint = await parts(listening(app, slack)) if slack else None
+        await parts(_served(settings, runner, endpoint))
+        await parts(runner.running())
+        say(f"Wardwatch {VERSION} watches {len(app.enabled)} sources; {_where(settings)}. Ctrl-C stops it.")
+        await asyncio.Event().wait()
 
 
 @asynccontextmanager
-async def speaks(settings: Settings, console: Console) -> AsyncIterator[tuple[Speaking, Connected | None]]:
-    """The terminal, or Slack once it is reached."""
+async def _ended_together() -> AsyncIterator[Callable[[AbstractAsyncContextManager[Any]], Awaitable[Any]]]:
+    """Parts that are begun one after the other, and ended all at once: each may need seconds to finish its work."""
+    stacks: list[AsyncExitStack] = []
+
+    async def begin(part: AbstractAsyncContextManager[Any]) -> Any:
+        stack = AsyncExitStack()
+        begun = await stack.enter_async_context(part)
+        stacks.append(stack)
+        return begun
+
+    try:
+        yield begin
+    finally:
+        ends = await asyncio.gather(*(stack.aclose() for stack in stacks), return_exceptions=True)
+        for error in ends:
+            if isinstance(error, Exception):
+                log.error("stop outcome=unclean error=%s", error)
+
+
+@asynccontextmanager
+async def speaks(
+    settings: Settings, console: Console, *, patient: bool = True
+) -> AsyncIterator[tuple[Speaking, Connected | None]]:
+    """The terminal, or Slack once it is reached; ``patient`` waits until it can be."""
     if settings.mode == "terminal":
         yield terminal(console), None
         return
-    async with connected(settings) as (speaking, slack):
+    async with connected(settings, patient=patient) as (speaking, slack):
         yield speaking, slack
 
 
@@ -109,8 +148,8 @@ def _first_round(tried: int, answered: int) -> str:
             "Wardwatch without internet. It keeps trying."
         )
     return (
-        f"First look done: {answered} of {tried} sources answered. What they hold now is the baseline; what comes new "
-        "is judged, and alerts follow."
+        f"First look done: {answered} of {tried} sources answered. What a source held when it was first met is its "
+        "baseline; what comes new is judged, and alerts follow."
     )
 
 
@@ -128,22 +167,22 @@ def poll(chosen: argparse.Namespace) -> int:
 
 
 async def _poll_once(settings: Settings, names: Sequence[str], console: Console) -> list[Poll]:
+    listed = load_sources(settings.config)
+    chosen = _chosen(listed, names)
     async with AsyncExitStack() as stack:
-        speaking, _ = await stack.enter_async_context(speaks(settings, console))
-        app = await stack.enter_async_context(built(settings, speaking))
-        chosen = _chosen(app, names)
-        polls = await asyncio.gather(*(app.pipeline.poll(source) for source in chosen))
-        await app.deliverer.recover()
-        await app.deliverer.drain()
-        return sorted(polls, key=lambda one: [source.id for source in chosen].index(one.source))
+        speaking, _ = await stack.enter_async_context(speaks(settings, console, patient=False))
+        app = await stack.enter_async_context(built(settings, speaking, sources=listed))
+        polls = await asyncio.gather(*map(app.pipeline.poll, chosen))
+        await app.deliverer.drain()  # Wardwatch may be running: what it is sending just now stays its own
+        return polls
 
 
-def _chosen(app: App, names: Sequence[str]) -> list[Source]:
-    by_id = {source.id: source for source in app.sources}
+def _chosen(listed: Sequence[Source], names: Sequence[str]) -> list[Source]:
+    by_id = {source.id: source for source in listed}
     for name in names:
         if name not in by_id:
             raise ConfigError(f"no source {name!r}{nearest(name, by_id)}; `python -m bot ask sources` lists them")
-    return [by_id[name] for name in names] or list(app.enabled.values())
+    return [by_id[name] for name in dict.fromkeys(names)] or [source for source in listed if source.enabled]
 
 
 def _print_polls(console: Console, polls: Sequence[Poll]) -> None:
@@ -152,7 +191,7 @@ def _print_polls(console: Console, polls: Sequence[Poll]) -> None:
     )
     for one in polls:
         numbers = (str(number) for number in (one.entries, one.new, one.revised, one.alerts))
-        table.add_row(one.source, one.status, *numbers, f"{one.seconds:.2f}", one.note)
+        table.add_row(one.source, one.status, *numbers, f"{one.seconds:.2f}", Text(visible(one.note)))
     console.print(table)
     answered = sum(one.status != "failed" for one in polls)
     if polls and not answered:

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store.columns import chunks, insert
@@ -94,6 +94,18 @@ async def claim_due(
     claims = update(sources).where(c.id.in_(chosen), come, free).values(claimed_until=now + lease).returning(c.id)
     claimed = set((await conn.execute(claims)).scalars()) if chosen else set()
     return [name for name in chosen if name in claimed]
+
+
+async def next_check(conn: AsyncConnection, ids: Iterable[str]) -> datetime | None:
+    """When the first of the sources ``ids`` that nobody has claimed falls due; None when there is none."""
+    c = sources.c
+    moments = [
+        (
+            await conn.execute(select(func.min(c.next_check_at)).where(c.id.in_(part), c.claimed_until.is_(None)))
+        ).scalar()
+        for part in chunks(sorted(set(ids)))
+    ]
+    return min((moment for moment in moments if moment), default=None)
 
 
 async def release(conn: AsyncConnection, ids: Iterable[str]) -> None:
