@@ -12,7 +12,10 @@ from bot.model import Place
 from bot.nearness import Places, words_between
 from bot.rules import RelevanceRule, Rule, SeverityRule, ThreatRule
 from bot.subject import Evidence
+from bot.text import is_unspaced
 from bot.watch import Scan, Watch
+
+CHARACTERS_A_WORD = 3
 
 R = TypeVar("R", RelevanceRule, ThreatRule, SeverityRule)
 
@@ -76,7 +79,7 @@ class Findings:
             return True
         if part.place not in rule.places or (rule.capital and part.words.islower()):
             return False
-        if rule.first is not None and part.place == "text" and self._words_before(part) >= rule.first:
+        if rule.first is not None and part.place == "text" and self._words_before(part) >= rule.first * _scale(part):
             return False
         return rule.beside is None or self._has_beside(rule, part)
 
@@ -86,7 +89,7 @@ class Findings:
     def _has_beside(self, rule: Rule, part: Evidence) -> bool:
         words, here = self.scan.text(part.place).spans, (part.start, part.end)
         near = self._places(rule, part.place).around(*here)
-        return any(words_between(words, here, other) <= rule.within for other in near)
+        return any(words_between(words, here, other) <= rule.within * _scale(part) for other in near)
 
     def _places(self, rule: Rule, place: Place) -> Places:
         """Where the words of a rule's ``beside`` stand."""
@@ -95,3 +98,8 @@ class Findings:
             found = self._side(rule, "beside") or ()
             self._beside[key] = Places((part.start, part.end) for part in found if part.place == place)
         return self._beside[key]
+
+
+def _scale(part: Evidence) -> int:
+    """How many tokens make a word around here: scripts without spaces give one a character."""
+    return CHARACTERS_A_WORD if is_unspaced(part.words) else 1

@@ -85,9 +85,10 @@ class Judge:
     def _drop_unmeant(self, scan: Scan) -> None:
         """Forget hits under a mask, and those after the beginning of a tail of unrelated links."""
         masks: dict[Place, list[tuple[int, int]]] = {}
-        for name in self.rules.masks:
+        for name in (*self.rules.masks, *self.rules.text_masks):
             for place, hit in scan.by_lexicon.get(name, ()):
-                masks.setdefault(place, []).append((hit.start, hit.end))
+                if place == "text" or name in self.rules.masks:
+                    masks.setdefault(place, []).append((hit.start, hit.end))
         tail = _tail(scan.subject.summary.text, self.rules.tails)
         if not masks and tail is None:
             return

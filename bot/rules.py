@@ -8,7 +8,8 @@ Three tables of rules, each a condition (``conditions.py``) with an id and a tit
   always). Every rule that holds adds its threat; ``instead_of`` takes lesser ones back, save from a ``firm`` rule.
 - ``severity``: the highest grade of the rules that hold; they may test ``relevance`` and ``threat``.
 
-``masks`` name lexicons whose words hide what stands beneath them ("health check"); text after one of ``tails``
+``masks`` name lexicons whose words hide what stands beneath them ("health check"), ``text_masks`` the same in running
+text only ("health insurance details"); text after one of ``tails``
 ("Related:") does not count.
 """
 
@@ -130,6 +131,7 @@ class Rules(_Strict):
     """The whole file."""
 
     masks: Annotated[tuple[str, ...], pydantic.Field(description="lexicons whose words hide what is beneath")] = ()
+    text_masks: Annotated[tuple[str, ...], pydantic.Field(description="the same, in running text only")] = ()
     tails: Annotated[tuple[str, ...], pydantic.Field(description="what begins a tail of unrelated links")] = ()
     lists: Lists | None = None
     relevance: tuple[RelevanceRule, ...] = ()
@@ -153,7 +155,7 @@ class Rules(_Strict):
     @property
     def lexicons(self) -> dict[str, str]:
         """Names of the lexicons referred to, each with the place that refers to it."""
-        used = dict.fromkeys(self.masks, "masks")
+        used = dict.fromkeys(self.masks, "masks") | dict.fromkeys(self.text_masks, "text_masks")
         if self.lists:
             names = (self.lists.lexicon, self.lists.examples, self.lists.titles)
             used |= dict.fromkeys(filter(None, names), "lists")

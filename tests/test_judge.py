@@ -130,9 +130,17 @@ def test_a_vendor_with_a_medical_side_counts_only_beside_a_medical_word(vendor: 
     assert verdict(f"{vendor} {product}", vendors=(vendor,), products=(product,)).relevance is Relevance.NONE
 
 
-def test_data_that_is_medical_does_not_make_the_victim_medical() -> None:
-    bank = verdict("Credit union notifies 187,000 people of breach", "Financial and medical information was stolen.")
-    assert bank.relevance is Relevance.NONE
+@pytest.mark.parametrize(
+    ("title", "summary"),
+    [
+        ("Credit union notifies 187,000 people of breach", "Financial and medical information was stolen."),
+        ("Ransomware hits auto parts maker", "Employee records including health insurance details were stolen."),
+        ("School district breach exposes students' health records", ""),
+        ("Angriff auf Autohaus", "Auch Gesundheitsdaten von Mitarbeitern wurden gestohlen."),
+    ],
+)
+def test_data_that_is_medical_does_not_make_the_victim_medical(title: str, summary: str) -> None:
+    assert verdict(title, summary).relevance is Relevance.NONE
 
 
 @pytest.mark.parametrize(
