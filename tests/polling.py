@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-import pytest_asyncio
 from aiohttp.abc import AbstractResolver, ResolveResult
 from pydantic import TypeAdapter
 from sqlalchemy import text
@@ -167,20 +163,6 @@ def post(number: int, title: str = "", **fields: Any) -> Post:
     return Post(**{**usual, **fields})
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def parser() -> AsyncIterator[Parser]:
-    """One parser process for all tests."""
-    async with Parser(seconds=20) as parser:
-        yield parser
-
-
-@pytest.fixture
-def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Nothing is printed of errors that a test makes on purpose."""
-    with caplog.at_level(logging.CRITICAL):
-        yield
-
-
 @asynccontextmanager
 async def opened_world(url: str, parser: Parser, **options: Any) -> AsyncIterator[World]:
     store = await open_store(url)
@@ -190,19 +172,3 @@ async def opened_world(url: str, parser: Parser, **options: Any) -> AsyncIterato
             yield World(server, store, fetcher, parser, **options)
         finally:
             await store.close()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def world(templates: dict[str, str], tmp_path: Any, parser: Parser) -> AsyncIterator[World]:
-    """On SQLite."""
-    file = tmp_path / "ward.db"
-    shutil.copy(templates["sqlite"], file)
-    async with opened_world(str(file), parser) as world:
-        yield world
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def either_world(new_database: Any, parser: Parser) -> AsyncIterator[World]:
-    """On SQLite and on PostgreSQL."""
-    async with opened_world(new_database(), parser) as world:
-        yield world

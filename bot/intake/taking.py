@@ -23,7 +23,7 @@ from bot.store.advisories import Known
 from bot.store.columns import chunks
 from bot.store.engine import Connection
 from bot.store.facts import CveFacts
-from bot.stories import find_story, link_variants
+from bot.stories import canonical_link, find_story, link_variants
 from bot.watch import Watch
 
 STORY_REACH = timedelta(days=10)  # how far back a like title is looked for
@@ -61,13 +61,15 @@ class Intake:
         now: datetime,
         *,
         baseline: timedelta | None = None,
+        other_ids: bool = False,
     ) -> Taken:
         """Take in ``document``, oldest first.
 
         ``baseline`` is given when the document is met for the first time: entries older than it were there before us
-        and are no news.
+        and are no news. ``other_ids`` says that another document of the source was read the last time: what stands at
+        a link we know is known, whatever its guid and title.
         """
-        one = _Document(self._judge, self._watch, conn, source, now, baseline)
+        one = _Document(self._judge, self._watch, conn, source, now, baseline, other_ids)
         return await one.take(document)
 
 
@@ -82,12 +84,14 @@ class _Document:
         source: str,
         now: datetime,
         baseline: timedelta | None,
+        other_ids: bool,
     ) -> None:
         self._judge = judge
         self._conn = conn
         self._source = source
         self._now = now
         self._baseline = baseline
+        self._other_ids = other_ids
         self._taken = Taken()
         self._teller = Teller(watch, conn, now, self._taken)
 
@@ -205,16 +209,18 @@ class _Document:
     def _draft(self, advisory: Advisory, verdict: Verdict, candidates: Candidates, *, states_facts: bool) -> _Draft:
         """``advisory`` in the story it belongs to; of a first document only what names the same is looked at."""
         others = candidates.beside(advisory, recent=self._baseline is None)
+        own = [one for one in others if one.advisory.source == self._source and one.first_seen != self._now]
         link = find_story(advisory, verdict, others, self._now)
-        stored = Stored(-1, advisory, verdict, 0, 0, self._now, self._now)
-        place = candidates.add(stored)
-        story = link.story_id if link else -1 - place
-        candidates.settle(place, replace(stored, id=-1 - place, story_id=story))
-        known_here = any(
-            one.story_id == story and one.advisory.source == self._source and one.first_seen != self._now
-            for one in others
-        )
-        return _Draft(advisory, verdict, place, story, states_facts, known_here)
+        place = candidates.add(Stored(0, advisory, verdict, 0, 0, self._now, self._now))
+        story = link.story_id if link else self._at_link(advisory, own) or -1 - place
+        candidates.settle(place, Stored(-1 - place, advisory, verdict, story, 0, self._now, self._now))
+        return _Draft(advisory, verdict, place, story, states_facts, any(one.story_id == story for one in own))
+
+    def _at_link(self, advisory: Advisory, own: Sequence[Stored]) -> int | None:
+        """The one story that this source tells at the same link in its other document."""
+        place = canonical_link(advisory.url) if self._other_ids else ""
+        found = {one.story_id for one in own if place and canonical_link(one.advisory.url) == place}
+        return found.pop() if len(found) == 1 else None
 
     async def _written(self, drafts: Sequence[_Draft]) -> list[Stored]:
         founders = [draft.story for draft in drafts if draft.alone]

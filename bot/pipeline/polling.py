@@ -20,7 +20,7 @@ from bot.feeds.fetch import Fetcher
 from bot.intake import Intake, Taken
 from bot.model import Source
 from bot.pipeline.looking import Seen, documents, look, notes
-from bot.pipeline.remembering import news_window, remembered
+from bot.pipeline.remembering import is_other_document, news_window, remembered
 from bot.store import polls, sources
 from bot.store.engine import Store
 from bot.store.polls import Poll
@@ -81,8 +81,14 @@ class Pipeline:
             await take_turn(conn)
             state = await sources.get(conn, source.id)  # once more: much may have happened during the look
             if seen.reading is not None:
-                window = news_window(source, state, seen, now, self._first_run_window)
-                taken = await self._intake.take(conn, source.id, seen.reading.advisories, now, baseline=window)
+                taken = await self._intake.take(
+                    conn,
+                    source.id,
+                    seen.reading.advisories,
+                    now,
+                    baseline=news_window(source, state, seen, now, self._first_run_window),
+                    other_ids=is_other_document(source, state, seen),
+                )
             after = remembered(source, state, seen, now, self._jitter())
             await sources.save(conn, replace(after, last_entry_at=_latest(state.last_entry_at, taken.newest)))
             poll = _report(source, seen, taken, now, time.monotonic() - started)

@@ -60,6 +60,11 @@ def news_window(
     return now - (state.last_ok_at or state.first_polled_at) + OUTAGE_MARGIN
 
 
+def is_other_document(source: Source, state: SourceState, seen: Seen) -> bool:
+    """Whether the last good look was at another document of the source."""
+    return state.first_polled_at is not None and seen.document.url != (state.active_url or source.url)
+
+
 def _validators(source: Source, state: SourceState, seen: Seen, fetched: Fetched | Unchanged) -> dict[str, Validators]:
     """By url, for the documents the source still has."""
     url, memory = seen.document.url, fetched.memory

@@ -8,7 +8,7 @@ import pytest
 
 from bot.model import Kind
 from tests.feed_server import Post
-from tests.polling import DAY, HOUR, MINUTE, NOW, World, parser, post, world  # noqa: F401
+from tests.polling import DAY, HOUR, MINUTE, NOW, World, post
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
