@@ -129,7 +129,7 @@ async def test_the_heartbeat_is_said_once_a_day_by_however_many_nodes(either_wor
     for node in nodes:
         await node.heartbeat()
     assert await world.notices() == [
-        ["The last day: 1 of 2 sources healthy, 3 entries read, 0 messages sent, 0 refused, 1 owed"]
+        "The last day: 1 of 2 sources healthy, 3 entries read, 0 messages sent, 0 refused, 1 owed"
     ]
     world.now += DAY
     await nodes[0].heartbeat()
