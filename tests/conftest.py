@@ -84,7 +84,7 @@ def templates(postgresql: str, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """Makes databases, on SQLite and on PostgreSQL: migrated ones, or with ``empty=True`` bare ones; gives their url."""
+    """Makes databases on SQLite and on PostgreSQL, migrated or with ``empty=True`` bare; gives their url."""
     if request.param == "sqlite":
         template = request.getfixturevalue("templates")["sqlite"]
 

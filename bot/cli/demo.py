@@ -26,9 +26,10 @@ from bot.speaking import terminal
 KEPT = Path("var/demo.db")
 PAUSE = 1.5  # seconds between two events that somebody watches
 QUESTIONS = (
-    "search ransomware hospital",
-    "latest threat:espionage severity:>=high",
-    "subscribe vaccine OR impfstoff",
+    "search ransomware (hospital* OR nemocnic* OR vård*)",
+    "latest threat:espionage",
+    "why 1",
+    "subscribe vaccin* severity:>=medium",
     "status",
 )
 
