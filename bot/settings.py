@@ -7,6 +7,7 @@ setting is refused, because a mistyped setting is a missed alert.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time, timedelta
@@ -21,6 +22,8 @@ from bot.errors import ConfigError, QueryError
 from bot.model import Source, parse_duration
 from bot.query import parse
 from bot.yamlfile import load
+
+_PASSWORD = re.compile(r"(?i)(?<=password=)[^&]*")  # in a database URL's query
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 
@@ -179,8 +182,7 @@ def read_settings(environment: Mapping[str, str], dotenv: Path | None = Path(".e
     Raises ConfigError with one line that names the setting and what would be right.
     """
     names = {str(field.alias): name for name, field in Settings.model_fields.items()}
-    filed = {k: v for k, v in dotenv_values(dotenv).items() if v is not None} if dotenv and dotenv.is_file() else {}
-    given = {**filed, **environment}
+    given = {**_filed(dotenv), **environment}
     _refuse_unknown(given, names)
     chosen = {alias: given[alias] for alias in names if given.get(alias, "") != ""}
     try:
@@ -202,11 +204,21 @@ def read_settings(environment: Mapping[str, str], dotenv: Path | None = Path(".e
     return settings, listed
 
 
+def _filed(dotenv: Path | None) -> dict[str, str]:
+    if dotenv is None or not dotenv.is_file():
+        return {}
+    try:
+        return {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{dotenv}: cannot be read: {error}") from error
+
+
 def _refuse_unknown(given: Mapping[str, str], names: Mapping[str, str]) -> None:
     for name in given:
         if name.startswith("WARDWATCH_") and name not in names:
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f"; did you mean {close[0]}?" if close else "; `python -m bot settings` lists them"
+            known = [one.removeprefix("WARDWATCH_") for one in names if one.startswith("WARDWATCH_")]
+            close = difflib.get_close_matches(name.removeprefix("WARDWATCH_"), known, n=1)
+            hint = f"; did you mean WARDWATCH_{close[0]}?" if close else "; `python -m bot settings` lists them"
             raise ConfigError(f"{name} is no setting{hint}")
 
 
@@ -236,13 +248,14 @@ def _shown(value: Any) -> str:
 
 
 def mask(secret: str) -> str:
-    """A secret as it may be shown: a token's kind, or a database URL without its password."""
-    if "://" in secret:
-        scheme, rest = secret.split("://", 1)
-        return (
-            f"{scheme}://{rest.rsplit('@', 1)[0].split(':')[0]}:***@{rest.rsplit('@', 1)[1]}" if "@" in rest else secret
-        )
-    return f"{secret[:5]}***" if secret[:5] in ("xoxb-", "xapp-") else "***"
+    """A secret as it may be shown: a token's kind, or a database URL without its passwords."""
+    if "://" not in secret:
+        return f"{secret[:5]}***" if secret[:5] in ("xoxb-", "xapp-") else "***"
+    scheme, rest = secret.split("://", 1)
+    if "@" in rest:
+        user, place = rest.rsplit("@", 1)
+        rest = f"{user.split(':')[0]}:***@{place}"
+    return f"{scheme}://{_PASSWORD.sub(r'***', rest)}"
 
 
 def load_sources(config: Path) -> tuple[Source, ...]:
