@@ -40,6 +40,7 @@ RULES = TypeAdapter(Rules).validate_python(
         "severity": [
             {"id": "usual", "title": "Everything", "gives": "medium", "when": {"field": "kev", "is": ["no"]}},
             {"id": "exploited", "title": "In KEV", "gives": "critical", "when": {"field": "kev", "is": ["yes"]}},
+            {"id": "grave", "title": "It kills", "gives": "critical", "when": {"words": ["lethal"]}},
         ],
     }
 )

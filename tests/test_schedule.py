@@ -94,7 +94,7 @@ async def test_a_late_job_still_runs_and_once() -> None:
     work = Work()
     timetable = scheduler([Job("hourly", work.run, every=timedelta(hours=1))])
     timetable.start(paused=True)
-    timetable.get_job("hourly").modify(next_run_time=datetime.now(UTC) - timedelta(hours=9))
+    timetable.get_job("hourly").modify(next_run_time=datetime.now(UTC) - timedelta(hours=9, minutes=30))
     timetable.resume()
     try:
         await work.until(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -51,6 +52,7 @@ class Teller:
         if not alone and not silent:
             arrival = replace(arrival, members=await self._members(arrival))
             ledger = await deliveries.of_story(self._conn, arrival.stored.story_id)
+        await asyncio.sleep(0)  # matching a long text takes milliseconds, and there may be many
         routing = route(arrival, Wanted() if silent else self._wanted(arrival), ledger, self._now)
         if routing.owed:
             self._taken.owed += await deliveries.owe(self._conn, routing.owed, self._now)

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.fields import FieldName
 from bot.model import Advisory
-from bot.store.columns import storable
+from bot.store.columns import chunks, storable
 from bot.subject import names_text
 from bot.text import Tokens, tokens, words
 
@@ -117,8 +117,8 @@ _DROP = {
 async def put_many(conn: AsyncConnection, new: Sequence[tuple[int, Advisory]]) -> None:
     """Index advisories, each at its place."""
     dialect = conn.dialect.name
-    if new:
-        await conn.execute(_PUT[dialect], [_entry(dialect, at, advisory) for at, advisory in new])
+    for part in chunks(new, 8):  # long texts take milliseconds each: let others run between
+        await conn.execute(_PUT[dialect], [_entry(dialect, at, advisory) for at, advisory in part])
 
 
 def _entry(dialect: str, at: int, advisory: Advisory) -> dict[str, object]:

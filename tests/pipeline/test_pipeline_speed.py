@@ -13,7 +13,7 @@ import pytest
 
 from bot.model import Format
 from tests.feed_server import Feed, kev
-from tests.polling import World
+from tests.polling import World, post
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 STALL, FIRST = 0.2, 10.0  # seconds
@@ -63,6 +63,17 @@ async def test_a_first_look_at_1600_entries_is_quick_and_lets_others_run(world: 
     assert (found.entries, found.new) == (1601, 1)
     print(f"usual poll: {found.seconds / 1601 * 1000:.3f} ms an entry, longest gap {gaps[0] * 1000:.0f} ms")
     assert found.seconds < FIRST / 5
+    assert gaps[0] < STALL
+
+
+async def test_long_texts_let_others_run(world: World) -> None:
+    await world.poll(world.source(), post(0))
+    words = " ".join(f"term{n}" for n in range(2_500))
+    world.server.feed("/one").posts = [post(n, f"Water works {n}", summary=f"{n} {words}") for n in range(1, 61)]
+    async with watched() as gaps:
+        found = await world.poll(world.source())
+    print(f"long texts: {found.seconds / 60 * 1000:.1f} ms an entry, longest gap {gaps[0] * 1000:.0f} ms")
+    assert (found.new, found.alerts) == (60, 0)
     assert gaps[0] < STALL
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -127,6 +128,18 @@ async def test_two_advisories_of_one_document_tell_one_story_once(world: World) 
     stored = await world.stored()
     assert len({one.story_id for one in stored}) == 1
     assert len(await world.told()) == 1
+
+
+async def test_what_makes_a_story_worse_is_told_though_its_document_says_it_twice(world: World) -> None:
+    for name in ("one", "two"):
+        world.server.feed(f"/{name}").posts = ()
+        await world.poll(world.source(name))
+    await world.poll(world.source("one"), pump(1))
+    twice = [pump(n, link=f"https://two.example/{n}") for n in (2, 3)]
+    await world.poll(world.source("two"), *(replace(one, summary="Doses can be lethal.") for one in twice))
+    assert [(one.kind, one.text) for one in await world.told()][1:] == [
+        (Kind.CORROBORATION, "! severity up: medium → critical")
+    ]
 
 
 async def test_two_sources_polled_at_once_give_one_story(either_world: World) -> None:
