@@ -207,7 +207,7 @@ class Drill:
         if self._calm:
             self.slack.rates.clear()
         async with Running(self._folder, self._given) as wardwatch:
-            await self._until(self._is_done, within=300)
+            await self._until(self._is_done, within=600)
             self.report.seconds_to_drain = time.monotonic() - begin
             self.report.megabytes = wardwatch.memory()
             self.report.seconds_to_stop = await wardwatch.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import io
 import json
 import os
 import sys
@@ -37,6 +38,7 @@ def read(chosen: argparse.Namespace) -> int:
     except (FetchError, NotAFeed) as error:
         print(f"wardwatch: {place}: {error}", file=sys.stderr)
         return 1
+    _write_utf8()
     for advisory in reading.advisories:
         print(as_json(advisory))
     for warning in reading.warnings:
@@ -102,6 +104,12 @@ def as_json(advisory: Advisory) -> str:
     )
 
 
+def _write_utf8() -> None:
+    """JSON is UTF-8 wherever it goes; half a character is written as JSON itself would escape it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 def _plain(value: Any) -> str:
     return (
         value.isoformat() if isinstance(value, datetime) else value.value if isinstance(value, StrEnum) else str(value)
@@ -119,6 +127,7 @@ def classify(_: argparse.Namespace) -> int:
         print(f"wardwatch: {text}", file=sys.stderr)
 
     judge = load_judge(settings.config)
+    _write_utf8()
     sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     for line in classify_stream(sys.stdin, judge, datetime.now(UTC), complain):
         sys.stdout.write(line + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -153,6 +154,10 @@ def _sqlite(url: URL, patience: float) -> AsyncEngine:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{path.parent}: the database's directory cannot be made: {error.strerror}") from error
+    try:  # aiosqlite leaves a thread behind where a file cannot be opened, which complains when the loop has gone
+        sqlite3.connect(path).close()
+    except sqlite3.Error as error:
+        raise StoreError(f"{masked(url)}: {_advice(str(error))}") from error
     engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": patience})
 
     @event.listens_for(engine.sync_engine, "connect")

@@ -34,13 +34,8 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
 def in_slack(folder: Path, url: str, *, mode: str = "http", **settings: str) -> dict[str, str]:
     """The environment of a process that speaks to the stand-in for Slack at ``url``."""
     tokens = {"SLACK_APP_TOKEN": APP_TOKEN} if mode == "socket" else {"SLACK_SIGNING_SECRET": SECRET, "PORT": "0"}
-    return environment(
-        folder,
-        SLACK_BOT_TOKEN=TOKEN,
-        SLACK_API_URL=url,
-        WARDWATCH_CHANNEL="C0ALERTS",
-        **{**tokens, **settings},
-    )
+    usual = {"SLACK_BOT_TOKEN": TOKEN, "SLACK_API_URL": url, "WARDWATCH_CHANNEL": "C0ALERTS"}
+    return environment(folder, **{**usual, **tokens, **settings})
 
 
 class Running:
