@@ -75,13 +75,16 @@ class Publisher:
         async with asyncio.timeout(within), self._served:
             await self._served.wait_for(lambda: all(self.asked.count(name) >= n for name, n in target.items()))
 
-    async def __aenter__(self) -> Self:
+    async def start(self, port: int = 0) -> None:
         app = web.Application()
         app.router.add_get("/{name}.xml", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.port = int(self._runner.addresses[0][1])
+
+    async def __aenter__(self) -> Self:
+        await self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
