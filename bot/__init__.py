@@ -11,14 +11,14 @@ clock, await or log.
     conditions.py   the condition tree          query/        the words a person types <-> a condition tree
     spans.py        places in normalised text, back in the text as written
     feeds/          bytes from anywhere -> advisories
-    rules.py, lexicons.py, findings.py, judge.py    typed rules and lists of words -> a verdict with reasons
+    rules.py, lexicons.py, findings.py, nearness.py, judge.py   typed rules and lists of words -> a verdict, and why
     watch.py        thousands of conditions against one advisory
     stories.py, changes.py, route.py, watchdog.py   pure: what belongs together, got worse, goes where, fell silent
     classify.py, trial.py, quality.py               rules on JSON lines: judge, try, measure
     store/          SQL lives here: schema, migrations, a module per noun, search
     enrich.py       KEV, EPSS, CVSS: facts that arrive later
-    intake.py       what a document brings, into the store
-    pipeline.py     poll(source)
+    intake/         what a document brings, into the store: judged, grouped, routed
+    pipeline/       poll(source): look, take in, remember
     compose.py      stories -> messages
     deliver/        the ledger's worker; owns the Platform protocol
     rounds.py       watchdog, heartbeat, account

@@ -79,6 +79,21 @@ class Field(pydantic.BaseModel):
     below: str | float | None = None
     since: timedelta | None = None
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _as_written(cls, values: object) -> object:
+        """YAML reads ``2024`` as a number and ``2024-05-26`` as a date; people leave out ``CVE-``."""
+        if not isinstance(values, dict):
+            return values
+        values = {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}
+        if values.get("field") == FieldName.PUBLISHED:
+            values |= {name: str(values[name]) for name in COMPARISONS if isinstance(values.get(name), int)}
+        if values.get("field") == FieldName.CVE:
+            wanted = values.pop("is_", values.pop("is", ()))
+            texts = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+            values["is"] = tuple(f"CVE-{text}" if str(text)[:1].isdigit() else text for text in texts)
+        return values
+
     @pydantic.field_validator("is_", mode="before")
     @classmethod
     def _words_of_yaml(cls, value: object) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pydantic
@@ -245,3 +245,24 @@ def test_since_counts_back_from_now() -> None:
     later = NOW + timedelta(days=3)
     assert match(parse("since:7d"), SUBJECT, now=NOW) is not None
     assert match(parse("since:7d"), SUBJECT, now=later) is None
+
+
+@pytest.mark.parametrize(
+    "written", [{"at_least": 2024}, {"at_least": date(2024, 1, 1)}, {"is": 2024}, {"is": [date(2024, 3, 1)]}]
+)
+def test_a_date_of_yaml_is_taken_as_written(written):
+    test = Field.model_validate({"field": "published"} | written)
+    assert field_holds(test, published=datetime(2024, 3, 1, 12, tzinfo=UTC))
+    assert not field_holds(test, published=datetime(2023, 3, 1, tzinfo=UTC))
+
+
+def test_a_cve_is_found_without_its_letters():
+    test = Field.model_validate({"field": "cve", "is": "2024-12*"})
+    assert field_holds(test, cves=("CVE-2024-1234",))
+    assert not field_holds(test, cves=("CVE-2023-1234",))
+
+
+def field_holds(test, **facts):
+    advisory = Advisory(source="us-cisa-all", key="1", title="A", **facts)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    return match(test, Subject(advisory, seen=now), now=now) is not None
