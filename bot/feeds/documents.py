@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from bot.errors import NotAFeed
-from bot.feeds.plain import visible
+from bot.feeds.plain import cleaned
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -123,7 +123,7 @@ def _doctype(text: str, at: int) -> int:
 
 def likeness(text: str) -> str:
     """What a document looks like that is not what was expected, for a person."""
-    return visible(" ".join(_likeness(text).split()))
+    return cleaned(" ".join(_likeness(text).split()))
 
 
 def _likeness(text: str) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from bot.feeds import statements
 from bot.feeds.dates import is_future, read_date
-from bot.feeds.plain import plain_line, plain_text, shortened, visible
+from bot.feeds.plain import cleaned, plain_line, plain_text, shortened
 from bot.model import Advisory, Entry, Facts, Source
 
 LONGEST_TITLE = 500  # characters; longer ones are cut between words and end in an ellipsis
@@ -70,7 +70,7 @@ def _title_for(text: str, url: str) -> str:
 
 def absolute_url(link: str, base_url: str) -> str:
     """``link`` as an absolute http(s) address, or an empty string; blanks around and line breaks in it are dropped."""
-    link = visible(re.sub(r"[\t\r\n]", "", link.strip()))
+    link = cleaned(re.sub(r"[\t\r\n]", "", link.strip()))
     if not link or _NO_HOST.match(link) or len(link) > _LONGEST_URL:
         return ""
     try:
@@ -97,7 +97,7 @@ def default_key(reading: Reading) -> str:
 
 def clean_key(key: str) -> str:
     """``key`` without invisible characters; a very long one keeps its beginning and gains a hash."""
-    key = " ".join(visible(key).split()) or _digest(key.encode("utf-8", "replace").decode())
+    key = " ".join(cleaned(key).split()) or _digest(key.encode("utf-8", "replace").decode())
     return key if len(key) <= LONGEST_KEY else f"{key[:400]}#{_digest(key)}"
 
 
@@ -132,8 +132,8 @@ def advisory_of(reading: Reading, source: Source, now: datetime, feed_language: 
 
 
 def _lines(names: tuple[str, ...]) -> tuple[str, ...]:
-    cleaned = (shortened(plain_line(name), 200) for name in names[:200])
-    return tuple(dict.fromkeys(name for name in cleaned if name))
+    shown = (shortened(plain_line(name), 200) for name in names[:200])
+    return tuple(dict.fromkeys(name for name in shown if name))
 
 
 def _language(tag: str) -> str:

@@ -40,7 +40,7 @@ _MD_CODE = re.compile(r"(?<!`)`([^`\n]{1,300})`(?!`)")
 _MD_HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t]+", re.MULTILINE)
 
 
-def visible(text: str) -> str:
+def cleaned(text: str) -> str:
     """``text`` in NFC without characters that nobody sees but that change how text is shown or compared."""
     return unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
 
@@ -53,9 +53,9 @@ def plain_line(text: str) -> str:
 def plain_text(text: str) -> str:
     """``text`` (HTML, Markdown or plain) as plain text: paragraphs and list points on lines of their own, table cells
     apart by `` | ``, no blank lines. Angle brackets that are no known tag stay: ``< 2.0`` is a version, not markup."""
-    text = visible(text[:_LONGEST])
+    text = cleaned(text[:_LONGEST])
     text = _from_html(text) if _MARKUP.search(text) else _from_markdown(html.unescape(text))
-    lines = (" ".join(line.split()).strip("| ") for line in visible(text).splitlines())
+    lines = (" ".join(line.split()).strip("| ") for line in cleaned(text).splitlines())
     return "\n".join(line for line in lines if line)
 
 
