@@ -25,7 +25,7 @@ from bot.judge import load_judge
 from bot.model import Advisory, Format, Source
 from bot.settings import Settings, read_settings
 
-LARGEST = 64 * 2**20  # bytes of a document read by hand
+LARGEST = 16 * 2**20  # bytes after decompression, as for a source
 
 
 def read(chosen: argparse.Namespace) -> int:
