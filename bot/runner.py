@@ -33,7 +33,7 @@ SOONEST = 0.05  # seconds between two ticks
 CLOCK_WATCH = 2.0  # seconds between looks at the clock
 ALIVE = 120.0  # seconds without a tick after which only a restart helps
 STOP = 3.5  # seconds for polls under way when stopping
-STORE_PAUSE = 30.0  # seconds before a source is polled again whose poll the database did not keep
+STORE_PAUSE = 5.0  # seconds before a source is polled again whose poll the database did not keep
 MEND = 5.0  # seconds before delivery is started anew, should it ever end by itself
 NIGHT = dt.time(2, 10)  # UTC, of the account
 
@@ -129,21 +129,20 @@ class Runner:
             self._timetable.modify_job("tick", next_run_time=datetime.now(UTC) + wait)
 
     async def _poll(self, name: str) -> None:
-        answered = False
         try:
             poll = await self.app.pipeline.poll(self.app.enabled[name])
             self.metrics.polled(poll)
-            answered = poll.status != "failed"
-        except StoreError as error:
+            self._tried(name, poll.status != "failed")
+        except StoreError as error:  # says nothing about the source
             log.error("poll source=%s outcome=not-kept reason=%r", name, str(error))
             await self._pause(STORE_PAUSE)  # what cannot be kept is not fetched again at once
             await self._give_back([name])
         except Exception:  # one source must not stop the others
             log.exception("poll source=%s outcome=broken", name)
+            self._tried(name, False)
         finally:
             self._polling.pop(name, None)
             self._polled = time.monotonic()
-        self._tried(name, answered)
         self._asked = True
         if not self._ticking:
             self._again(0)

@@ -177,7 +177,7 @@ class Drill:
             elif moment != "starting":
                 self._awaited = moment
                 try:
-                    await asyncio.wait_for(self._killed.wait(), 3)
+                    await asyncio.wait_for(self._killed.wait(), 2)
                 except TimeoutError:
                     self._kill("asleep")
             await wardwatch.process.wait()

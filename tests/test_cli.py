@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import COMMANDS, main
-from tests.fake_slack import FakeSlack, Fault
+from tests.fake_slack import SCOPES, FakeSlack, Fault
 from tests.flow.publisher import Publisher, write_config
 from tests.flow.running import Running, environment, in_slack, told
 
@@ -388,21 +388,26 @@ def test_backup_says_why_it_cannot(ward: Command, folder: Path) -> None:
     assert "could not be written" in one_line(ward("backup", "no/such/folder/copy.db")[2])
 
 
-@pytest.mark.parametrize(("how", "said"), [
-    ({"SLACK_BOT_TOKEN": "xoxb-canary"}, r"Slack refuses SLACK_BOT_TOKEN \(invalid_auth\)"),
-    ({"SLACK_APP_TOKEN": "xapp-canary", "SLACK_MODE": "socket"}, r"Slack refuses SLACK_APP_TOKEN"),
-    ({"WARDWATCH_CHANNEL": "#nowhere"}, "no Slack channel #nowhere"),
-    ({"WARDWATCH_CHANNEL": "C0NOWHERE"}, "Slack knows no channel C0NOWHERE"),
-    ({"scopes": "chat:write"}, "lacks the scope commands"),
-])  # fmt: skip
-async def test_what_slack_refuses_is_one_line(folder: Path, how: dict[str, str], said: str) -> None:
-    how = dict(how)
-    async with FakeSlack(scopes=how.pop("scopes", FakeSlack.scopes)) as slack:
-        given = in_slack(folder, slack.url, WARDWATCH_LOG_LEVEL="ERROR", **how)
-        done = await asyncio.to_thread(told, folder, "run", given=given)
-    assert done.returncode == 2
-    assert re.search(said, one_line(done.stderr)), done.stderr
-    assert "canary" not in done.stderr + done.stdout
+REFUSALS: list[tuple[str, dict[str, str], str]] = [  # scopes, settings, what is said
+    (SCOPES, {"SLACK_BOT_TOKEN": "xoxb-canary"}, r"Slack refuses SLACK_BOT_TOKEN \(invalid_auth\)"),
+    (SCOPES, {"SLACK_APP_TOKEN": "xapp-canary", "SLACK_MODE": "socket"}, r"Slack refuses SLACK_APP_TOKEN"),
+    (SCOPES, {"WARDWATCH_CHANNEL": "#nowhere"}, "no Slack channel #nowhere"),
+    (SCOPES, {"WARDWATCH_CHANNEL": "C0NOWHERE"}, "Slack knows no channel C0NOWHERE"),
+    ("chat:write", {}, "lacks the scope commands"),
+]
+
+
+async def test_what_slack_refuses_is_one_line(folder: Path) -> None:
+    async def refused(number: int, scopes: str, how: dict[str, str], said: str) -> None:
+        async with FakeSlack(scopes=scopes) as slack:
+            given = in_slack(folder, slack.url, WARDWATCH_LOG_LEVEL="ERROR", **how)
+            given["WARDWATCH_DATABASE"] = f"sqlite:///{number}.db"
+            done = await asyncio.to_thread(told, folder, "run", given=given)
+        assert done.returncode == 2
+        assert re.search(said, one_line(done.stderr)), done.stderr
+        assert "canary" not in done.stderr + done.stdout
+
+    await asyncio.gather(*(refused(number, *one) for number, one in enumerate(REFUSALS)))
 
 
 async def test_slack_out_of_reach_is_tried_until_it_answers(folder: Path) -> None:

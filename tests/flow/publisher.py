@@ -19,12 +19,13 @@ Heard = Callable[[str], None]
 
 @dataclass
 class Shown:
-    """One entry of a feed; ``title`` and ``summary`` are text, not markup."""
+    """One entry of a feed; ``title`` and ``summary`` are text, or HTML where ``markup`` says so."""
 
     guid: str
     title: str
     summary: str
     at: datetime
+    markup: bool = False
     revised: bool = False
 
 
@@ -44,10 +45,11 @@ class Feed:
 
 
 def _node(shown: Shown) -> str:
+    title, summary = (text if shown.markup else escape(text) for text in (shown.title, shown.summary))
     return (
-        f"<item><guid isPermaLink='false'>{escape(shown.guid)}</guid><title>{escape(escape(shown.title))}</title>"
+        f"<item><guid isPermaLink='false'>{escape(shown.guid)}</guid><title>{escape(title)}</title>"
         f"<link>https://cert.example/{escape(shown.guid)}</link>"
-        f"<description>{escape(escape(shown.summary))}</description>"
+        f"<description>{escape(summary)}</description>"
         f"<pubDate>{format_datetime(shown.at)}</pubDate></item>"
     )
 
@@ -64,8 +66,8 @@ class Publisher:
         self._random = random.Random(seed)
         self._served = asyncio.Condition()
 
-    def add(self, name: str, guid: str, title: str, summary: str = "") -> Shown:
-        shown = Shown(guid, title, summary, datetime.now(UTC))
+    def add(self, name: str, guid: str, title: str, summary: str = "", *, markup: bool = False) -> Shown:
+        shown = Shown(guid, title, summary, datetime.now(UTC), markup)
         self.feeds[name].entries.append(shown)
         return shown
 
