@@ -56,7 +56,7 @@ def _labelled(path: Path) -> list[Labelled]:
 
 def _cisa(labelled: list[Labelled], judge: Judge, say: Print, now: datetime, errors: bool) -> None:
     seen = [replace(one, advisory=_only_shown(one.advisory)) for one in labelled]
-    bare = [replace(one, advisory=replace(one.advisory, summary="")) for one in seen]
+    bare = [replace(one, advisory=replace(one.advisory, summary="", sectors=())) for one in seen]
     _tell("CISA, title and summary", score(seen, judge, now=now), say, errors)
     _tell("CISA, title, vendor, product", score(bare, judge, now=now), say, errors)
 

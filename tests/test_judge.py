@@ -343,3 +343,39 @@ def test_the_parts_of_a_rule(title: str, summary: str, held: bool) -> None:
 @pytest.mark.parametrize("text", ["plain", "ﬁ ﬂ ①", "ﾊﾞﾊﾟ ｶﾞ", "e\u0301a\u0308", "㍻の病院", "한글", "", "\u0301x"])
 def test_a_span_of_the_whole_text_is_the_whole_text(text: str) -> None:
     assert original_span(text, 0, len(unicodedata.normalize("NFKC", text))) == (0, len(text))
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Regional hospital back to pen and paper",
+        "Fake clinic texts go round in Ohio",
+        "Klinikum: Fremde hatten Zugriff auf E-Mails",
+        "Szpital: komputery nie działają",
+    ],
+)
+def test_harm_to_a_care_provider_needs_no_word_of_attack(title: str) -> None:
+    assert verdict(title).relevance is Relevance.DIRECT
+
+
+def test_everyday_news_of_health_is_no_alert() -> None:
+    assert verdict("Children's hospital celebrates award for diabetes care").relevance is Relevance.NONE
+
+
+def test_a_bare_group_name_is_ransomware_beside_a_victim_only() -> None:
+    assert Threat.RANSOMWARE in verdict("Akira claims hospital in Leeds").threats
+    assert Threat.RANSOMWARE not in verdict("Hive of bees moves into town hall").threats
+
+
+def test_whatever_a_body_of_the_health_sector_publishes_is_direct() -> None:
+    assert verdict("Zero-days in firewalls", source="nl-z-cert").relevance is Relevance.DIRECT
+    assert verdict("Zero-days in firewalls", source="nl-ncsc").relevance is Relevance.NONE
+
+
+def test_a_bare_medical_product_is_taken_for_a_flaw() -> None:
+    assert set(verdict("Acme ventilator").threats) == {Threat.VULNERABILITY}
+
+
+@pytest.mark.parametrize("title", ["Tierklinik gehackt", "Dierenkliniek getroffen door ransomware"])
+def test_animals_are_not_patients(title: str) -> None:
+    assert verdict(title).relevance is Relevance.NONE
