@@ -26,7 +26,7 @@ from bot.store.migrate import migrate
 from bot.text import visible
 from tests.block_kit import texts
 from tests.conftest import NOW
-from tests.fake_slack import FakeSlack
+from tests.fake_slack import FakeSlack, Fault
 from tests.flow.publisher import Publisher, write_config
 from tests.flow.running import Running, in_slack
 
@@ -42,7 +42,7 @@ RATES = {
     ("conversations.history", "html"): 0.1,
     ("auth.test", "html"): 0.1,
 }
-MOMENTS = ("asleep", "asleep", "posting", "posted", "posted", "updating", "serving", "serving", "starting")
+MOMENTS = ("posted", "serving", "asleep", "posting", "posted", "starting", "updating", "serving", "asleep")
 
 
 @dataclass
@@ -119,8 +119,9 @@ class Drill:
                 await self._first_look()
                 publishing = asyncio.create_task(self._publish())
                 try:
-                    for _ in range(self._kills):
-                        await self._life()
+                    self.slack.fail("chat.postMessage", Fault("lost"))  # one at least
+                    for number in range(self._kills):
+                        await self._life(MOMENTS[number % len(MOMENTS)])
                 finally:
                     publishing.cancel()
                 await self._drain()
@@ -155,13 +156,12 @@ class Drill:
                 self.publisher.add(name, f"{name}-{number}", _title(name, number), f"Pump {number} leaks.")
                 self.report.published += 1
                 entries = self.publisher.feeds[name].entries
-                if number > 3 and self._random.random() < 0.15 and not entries[-4].revised:
+                if number > 3 and number % 3 == 0:
                     entries[-4].summary += " It is exploited."
                     entries[-4].revised = True
 
-    async def _life(self) -> None:
-        """One life of the process, ended at a random moment."""
-        moment = self._random.choice(MOMENTS)
+    async def _life(self, moment: str) -> None:
+        """One life of the process, ended some random time into ``moment``, or soon where that does not come."""
         begin = time.monotonic()
         async with Running(self._folder, self._given) as wardwatch:
             self._victim, self._killed = wardwatch, asyncio.Event()
@@ -177,7 +177,7 @@ class Drill:
             elif moment != "starting":
                 self._awaited = moment
                 try:
-                    await asyncio.wait_for(self._killed.wait(), 2)
+                    await asyncio.wait_for(self._killed.wait(), 3)
                 except TimeoutError:
                     self._kill("asleep")
             await wardwatch.process.wait()
