@@ -28,7 +28,7 @@ async def test_a_short_drill(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_a_hundred_kills(tmp_path: Path) -> None:
-    report = await Drill(tmp_path, kills=110, seed=5, pause=0.5).run()
+    report = await Drill(tmp_path, kills=110, seed=5, pause=1.2).run()
     print(report)
     _sound(report, 110)
     assert report.lost_answers >= 10

@@ -39,7 +39,7 @@ async def _written(folder: Path, mode: str) -> list[str]:
         secrets = {"SLACK_BOT_TOKEN": BOT, "SLACK_APP_TOKEN": APP, "SLACK_SIGNING_SECRET": SIGNING}
         given = in_slack(folder, slack.url, SLACK_MODE=mode, WARDWATCH_LOG_LEVEL="DEBUG", **secrets)
         slack.fail("auth.test", Fault("html", status=502))
-        slack.fail("chat.postMessage", Fault("refused", code="invalid_auth"), Fault("lost"))
+        slack.fail("chat.postMessage", Fault("refused", code="invalid_auth"))
         async with Running(folder, given) as wardwatch:
             port = await wardwatch.port()
             await publisher.asked_for("north")
