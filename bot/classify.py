@@ -57,6 +57,7 @@ def read_advisory(record: dict[str, Any]) -> Advisory:
         raise BadLine("title is missing or not a text")
     title, summary = record["title"], _text(record, "summary")
     both = f"{title}\n{summary}"
+    lowered = summary.lower()
     cvss = _number(record, "cvss")
     if cvss is None and "CVSS" in both:
         cvss = statements.cvss(both)
@@ -73,9 +74,9 @@ def read_advisory(record: dict[str, Any]) -> Advisory:
         cves=_names(record, "cves") or (statements.cves(both) if "CVE-" in both else ()),
         cvss=cvss,
         kev=record.get("kev") is True,
-        vendors=_names(record, "vendors") or (statements.vendors(summary) if "Vendor" in summary else ()),
-        products=_names(record, "products") or (statements.products(summary) if "Equipment" in summary else ()),
-        sectors=_names(record, "sectors") or (statements.sectors(summary) if "Sectors" in summary else ()),
+        vendors=_names(record, "vendors") or (statements.vendors(summary) if "vendor" in lowered else ()),
+        products=_names(record, "products") or (statements.products(summary) if "equipment" in lowered else ()),
+        sectors=_names(record, "sectors") or (statements.sectors(summary) if "sector" in lowered else ()),
     )
 
 
