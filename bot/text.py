@@ -12,6 +12,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidi overrides, zero-width, surrogates, unassigned
 MAX_TOKEN = 64  # characters; a longer run of letters is cut, the same way for the matcher and the index
@@ -119,6 +120,7 @@ def _joined(text: str, words: tuple[str, ...], spans: tuple[tuple[int, int], ...
     return whole
 
 
+@lru_cache(maxsize=8192)  # names of sources and publishers come again with every advisory
 def words(text: str) -> tuple[str, ...]:
     """Only the folded words of ``text``."""
     return tokens(text).words

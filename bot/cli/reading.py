@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import gc
 import io
 import json
 import os
@@ -127,6 +128,8 @@ def classify(_: argparse.Namespace) -> int:
         print(f"wardwatch: {text}", file=sys.stderr)
 
     judge = load_judge(settings.config)
+    gc.collect()
+    gc.freeze()  # the tries live as long as we do
     _write_utf8()
     sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     for line in classify_stream(sys.stdin, judge, datetime.now(UTC), complain):
