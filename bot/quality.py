@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.classify import classify_stream, read_advisory, read_record
+from bot.errors import WardwatchError
 from bot.judge import Judge, load_judge
 from bot.model import Advisory, Reason, Relevance, Threat, Verdict
 from bot.trial import Labelled, RuleReport, Score, score
@@ -148,7 +149,11 @@ def main() -> int:
     parser.add_argument("--config", type=Path, default=Path("config"), help="rules and lexicons")
     parser.add_argument("--errors", action="store_true", help="also list what is missed and what is false")
     chosen = parser.parse_args()
-    measure(chosen.folder, load_judge(chosen.config), print, now=datetime.now(UTC), errors=chosen.errors)
+    try:
+        measure(chosen.folder, load_judge(chosen.config), print, now=datetime.now(UTC), errors=chosen.errors)
+    except WardwatchError as error:
+        print(f"wardwatch: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

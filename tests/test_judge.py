@@ -379,3 +379,14 @@ def test_a_bare_medical_product_is_taken_for_a_flaw() -> None:
 @pytest.mark.parametrize("title", ["Tierklinik gehackt", "Dierenkliniek getroffen door ransomware"])
 def test_animals_are_not_patients(title: str) -> None:
     assert verdict(title).relevance is Relevance.NONE
+
+
+def test_a_source_that_may_fall_back_to_every_industrial_advisory_is_no_reason() -> None:
+    industrial = "https://www.cisa.gov/news-events/ics-advisories/icsa-24-001-01"
+    assert verdict("Acme PLC 7", source="us-cisa-icsma", url=industrial).relevance is Relevance.NONE
+    assert verdict("ICSMA-24-001-01 Acme X1").relevance is Relevance.DIRECT
+
+
+def test_a_paper_of_the_health_sector_is_heard_where_harm_is_told() -> None:
+    assert verdict("February breach report", source="HIPAA Journal").relevance is Relevance.DIRECT
+    assert verdict("Our five favourite calendars", source="HIPAA Journal").relevance is Relevance.NONE
