@@ -11,26 +11,22 @@ from datetime import UTC, datetime
 
 from bot import VERSION
 from bot.commands import Context, Policy
-from bot.conditions import Condition, Lexicons
+from bot.conditions import Lexicons
 from bot.deliver import Deliverer, Limits, Platform
 from bot.enrich import EpssClient
-from bot.errors import QueryError
 from bot.feeds.apart import Parser
 from bot.feeds.fetch import Fetcher
 from bot.feeds.fetch import Limits as FetchLimits
-from bot.intake import Asked, Intake
+from bot.intake import Asking, Intake
 from bot.judge import Judge
 from bot.lexicons import load_lexicons
-from bot.model import Source, Subscription
+from bot.model import Source
 from bot.pipeline import Pipeline
-from bot.query import parse
 from bot.rounds import Rounds
-from bot.rules import load_rules
+from bot.rules import Rules, load_rules
 from bot.settings import Settings, load_sources
-from bot.store import subscriptions
 from bot.store.engine import Store, open_store
 from bot.store.migrate import migrate
-from bot.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +60,7 @@ class App:
     rounds: Rounds
     deliverer: Deliverer
     context: Context
+    asking: Asking
     epss: EpssClient | None
 
     @property
@@ -95,13 +92,13 @@ async def built(
     listed = tuple(load_sources(settings.config) if sources is None else sources)
     lexicons = load_lexicons(settings.config / "lexicons")
     rules = load_rules(settings.config / "rules.yaml", lexicons)
-    standing = {speaking.alerts: settings.alert_query}
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened(settings, clock=clock))
         fetcher = await stack.enter_async_context(Fetcher(user_agent=settings.user_agent, limits=_limits(settings)))
         parser = await stack.enter_async_context(Parser())
         by_id = {source.id: source for source in listed}
-        watch = await _watch(store, standing, lexicons)
+        asking = Asking({speaking.alerts: settings.alert_query}, lexicons)
+        await asking.refresh(store)
         deliverer = Deliverer(
             store,
             speaking.platforms,
@@ -115,57 +112,47 @@ async def built(
             store,
             fetcher,
             parser,
-            Intake(Judge(rules, lexicons), watch),
+            Intake(Judge(rules, lexicons), asking.watch),
             clock=clock,
             wake=deliverer.wake,
             first_run_window=settings.first_run_window,
         )
-        context = Context(
-            store=store,
-            rules=rules,
-            lexicons=lexicons,
-            sources=by_id,
-            clock=clock,
-            started=clock(),
-            version=VERSION,
-            policy=Policy(frozenset(settings.admins)),
-            standing=standing,
-            subscribed=lambda subscription, condition: watch.add(_asked(subscription), condition),
-            unsubscribed=lambda subscription: watch.remove(_asked(subscription)),
-            cautions=lambda: _cautions(speaking, deliverer),
-            prefix=speaking.prefix,
-        )
+        context = _context(settings, speaking, by_id, store, rules, lexicons, clock, asking, deliverer)
         rounds = Rounds(store, listed, operators=speaking.operators, clock=clock, wake=deliverer.wake)
         epss = EpssClient(store, fetcher, settings.epss_url) if settings.epss_url != "off" else None
         gc.collect()
         gc.freeze()  # lexicons and tries live as long as we do: looking at them again costs a tenth of a second
         stack.callback(gc.unfreeze)
-        yield App(settings, listed, store, pipeline, rounds, deliverer, context, epss)
+        yield App(settings, listed, store, pipeline, rounds, deliverer, context, asking, epss)
 
 
-async def _watch(store: Store, standing: Mapping[str, str], lexicons: Lexicons) -> Watch[Asked]:
-    """Every live condition: the standing queries of the settings, and all subscriptions."""
-    watch: Watch[Asked] = Watch(lexicons)
-    for destination, query in standing.items():
-        watch.add(Asked(destination, query, standing=True), _condition(query, lexicons))
-    async with store.read() as conn:
-        for subscription in await subscriptions.every(conn):
-            try:
-                watch.add(_asked(subscription), _condition(subscription.query, lexicons))
-            except QueryError as error:  # a lexicon it names is gone: the others must still be heard
-                log.error(
-                    "subscription=%d destination=%s outcome=ignored query=%r error=%s",
-                    *(subscription.id, subscription.destination, subscription.query, error),
-                )
-    return watch
-
-
-def _condition(query: str, lexicons: Lexicons) -> Condition:
-    return parse(query, lexicons=lexicons)
-
-
-def _asked(subscription: Subscription) -> Asked:
-    return Asked(subscription.destination, subscription.query)
+def _context(
+    settings: Settings,
+    speaking: Speaking,
+    sources: Mapping[str, Source],
+    store: Store,
+    rules: Rules,
+    lexicons: Lexicons,
+    clock: Callable[[], datetime],
+    asking: Asking,
+    deliverer: Deliverer,
+) -> Context:
+    """What commands work with; what they subscribe to is watched at once."""
+    return Context(
+        store=store,
+        rules=rules,
+        lexicons=lexicons,
+        sources=sources,
+        clock=clock,
+        started=clock(),
+        version=VERSION,
+        policy=Policy(frozenset(settings.admins)),
+        standing={speaking.alerts: settings.alert_query},
+        subscribed=asking.add,
+        unsubscribed=asking.remove,
+        cautions=lambda: _cautions(speaking, deliverer),
+        prefix=speaking.prefix,
+    )
 
 
 def _limits(settings: Settings) -> FetchLimits:

@@ -73,6 +73,7 @@ class Runner:
         app = self.app
         jobs = [
             Job("tick", self.tick, every=TICK),
+            Job("subscriptions", self._learn, every=timedelta(seconds=15)),
             Job("watchdog", app.rounds.watch, every=timedelta(minutes=5)),
             Job("heartbeat", app.rounds.heartbeat, at=app.settings.heartbeat),
             Job("account", app.rounds.reconcile, at=NIGHT),
@@ -194,6 +195,9 @@ class Runner:
         while True:
             await asyncio.sleep(CLOCK_WATCH)
             realign(self._timetable, self._jobs, datetime.now(UTC))
+
+    async def _learn(self) -> None:
+        await self.app.asking.refresh(self.app.store)
 
     async def _enrich(self) -> None:
         assert self.app.epss is not None
