@@ -32,7 +32,7 @@ async def guard(conn: AsyncConnection, seconds: float) -> AsyncIterator[Callable
             yield check
     except DBAPIError as error:
         if time.monotonic() > deadline and any(
-            sign in str(error.orig) for sign in ("interrupted", "statement timeout")
+            sign in str(error.orig) for sign in ("interrupted", "canceling statement")
         ):
             raise broad from error
         raise
