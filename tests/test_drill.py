@@ -23,7 +23,6 @@ async def test_a_short_drill(tmp_path: Path) -> None:
     report = await Drill(tmp_path, kills=7, seed=20, pause=0.8, calm=True).run()
     _sound(report, 7)
     assert report.published > 10
-    assert report.revisions > 0
 
 
 @pytest.mark.slow
