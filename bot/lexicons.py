@@ -32,14 +32,6 @@ class LexiconFile(pydantic.BaseModel):
         pydantic.Field(description="language (ISO 639-1, or any) -> terms"),
     ]
 
-    @pydantic.field_validator("terms", mode="before")
-    @classmethod
-    def _norwegian(cls, value: object) -> object:
-        """YAML reads a bare ``no:`` as false; here it is a language."""
-        return (
-            {"no" if key is False else key: terms for key, terms in value.items()} if isinstance(value, dict) else value
-        )
-
 
 def load_lexicons(folder: Path) -> dict[str, tuple[Term, ...]]:
     """Every lexicon of ``folder`` by name, each term once. Raises ConfigError with file and line."""

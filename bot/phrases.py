@@ -36,10 +36,6 @@ class Term:
     exact: tuple[str, ...] = ()  # the words in the case that is asked for
     near: int | None = None  # at most so many other words between the first and the last
 
-    @property
-    def is_phrase(self) -> bool:
-        return len(self.words) > 1
-
 
 class Hit(NamedTuple):
     """A term found: words ``first`` up to ``after`` of a text, characters ``start`` to ``end``."""

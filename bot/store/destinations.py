@@ -73,11 +73,6 @@ async def block(conn: AsyncConnection, destination: str, until: datetime) -> Non
     await conn.execute(update(destinations).where(destinations.c.id == destination, longer).values(blocked_until=until))
 
 
-async def unblock(conn: AsyncConnection, destination: str) -> None:
-    """End a pause."""
-    await conn.execute(update(destinations).where(destinations.c.id == destination).values(blocked_until=None))
-
-
 async def stopped(conn: AsyncConnection) -> int:
     """How many destinations are stopped."""
     query = select(func.count()).select_from(destinations).where(destinations.c.state == "stopped")
