@@ -213,11 +213,13 @@ class Runner:
     async def health(self) -> Health:
         """How Wardwatch is, for a supervisor."""
         now = time.monotonic()
+        sent = self.app.deliverer.health.last_sent
         return Health(
             version=VERSION,
             alive=now - self._ticked < ALIVE,
             since_tick=round(now - self._ticked, 1),
             since_poll=round(now - self._polled, 1) if self._polled else None,
+            since_delivery=round((self.app.context.clock() - sent).total_seconds(), 1) if sent else None,
             troubles=(*await self._troubles(), *self.app.context.cautions()),
         )
 

@@ -80,6 +80,7 @@ async def _work(settings: Settings, console: Console) -> None:
     async with AsyncExitStack() as stack:
         speaking, slack = await stack.enter_async_context(speaks(settings, console))
         app = await stack.enter_async_context(built(settings, speaking))
+        stack.enter_context(app.store.alone())
         runner = Runner(app, first_round=lambda tried, answered: say(_first_round(tried, answered)))
         parts = await stack.enter_async_context(_ended_together())
         endpoint = await parts(listening(app, slack)) if slack else None

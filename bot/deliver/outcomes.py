@@ -27,6 +27,7 @@ class Health:
 
     refused_tokens: Mapping[str, str]  # platform -> what it said of our token
     sent_blind: int  # lost answers after which a message was sent again without asking (it may be there twice)
+    last_sent: datetime | None = None  # since this start
 
 
 class Outcomes:
@@ -48,10 +49,11 @@ class Outcomes:
         self._tell = tell
         self._refused_tokens: dict[str, str] = {}
         self._sent_blind = 0
+        self._last_sent: datetime | None = None
 
     @property
     def health(self) -> Health:
-        return Health(dict(self._refused_tokens), self._sent_blind)
+        return Health(dict(self._refused_tokens), self._sent_blind, self._last_sent)
 
     async def sent(self, rows: Sequence[Delivery], ref: str, clock: Clock, *, found: bool = False) -> None:
         """The platform has it."""
@@ -63,6 +65,7 @@ class Outcomes:
             await deliveries.attempt(conn, _ids(rows), now, "found" if found else "sent")
 
         await self._write(write, clock)
+        self._last_sent = clock()
         log.info("delivery=%s destination=%s rows=%d", "found" if found else "sent", rows[0].destination, len(rows))
 
     async def again(

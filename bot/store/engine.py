@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+from filelock import Timeout as Taken
 from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -63,6 +65,30 @@ class Store:
                 await conn.execution_options(only_reads=True)
                 async with conn.begin():
                     yield conn
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Held by the one Wardwatch that runs on an SQLite file; it ends with its holder, even a killed one.
+
+        PostgreSQL may be shared. Raises StoreError when another holds it.
+        """
+        if self.file is None:
+            yield
+            return
+        lock = FileLock(f"{self.file}.running", timeout=0)
+        try:
+            lock.acquire()
+        except Taken as error:
+            raise StoreError(
+                f"{self.url}: another Wardwatch is running on this database; stop it, or name another file in "
+                "WARDWATCH_DATABASE (several nodes need PostgreSQL)"
+            ) from error
+        except OSError as error:
+            raise StoreError(f"{self.url}: its directory cannot be written: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[None]:

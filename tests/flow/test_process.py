@@ -71,7 +71,9 @@ async def test_from_a_feed_to_slack_and_back_over_http(tmp_path: Path, publisher
         await until(lambda: len(slack.messages()) == 2)
         async with aiohttp.ClientSession() as session:
             async with session.get(f"http://127.0.0.1:{port}/health") as response:
-                assert (response.status, (await response.json())["status"]) == (200, "ok")
+                health = await response.json()
+                assert (response.status, health["status"]) == (200, "ok")
+                assert 0 <= health["since_delivery"] < 15
             async with session.get(f"http://127.0.0.1:{port}/metrics") as response:
                 assert re.search(r"^wardwatch_alerts_owed_total 2\.0$", await response.text(), re.MULTILINE)
     assert slack.problems == []
@@ -146,6 +148,22 @@ async def test_stopping_does_not_wait_for_what_hangs(tmp_path: Path, publisher: 
         await until(lambda: slack.messages())
     assert len(slack.messages()) == 1
     assert any(method == "conversations.history" for method, _ in slack.calls), "it was sent again without asking"
+
+
+async def test_a_second_wardwatch_on_the_same_file_stays_out(
+    tmp_path: Path, publisher: Publisher, slack: FakeSlack
+) -> None:
+    given = in_slack(tmp_path, slack.url)
+    async with Running(tmp_path, given) as first:
+        await publisher.asked_for("north")
+        second = await asyncio.to_thread(told, tmp_path, "run", given=given)
+        assert second.returncode == 2
+        assert "another Wardwatch is running on this database" in second.stderr.splitlines()[-1]
+        publisher.add("north", "n1", "Ransomware stops a hospital")
+        await until(lambda: slack.messages())
+        first.process.kill()
+    async with Running(tmp_path, given) as third:
+        await third.says("Wardwatch .* watches")  # what a killed one held does not stand in the way
 
 
 async def test_nothing_is_told_again_after_a_restart(tmp_path: Path, publisher: Publisher, slack: FakeSlack) -> None:
