@@ -80,7 +80,7 @@ class Runner:
             Job("metrics", self._measure, every=timedelta(seconds=30)),
         ]
         if app.epss is not None:
-            jobs.append(Job("epss", self._enrich, every=timedelta(hours=6)))
+            jobs.append(Job("epss", self._enrich, every=timedelta(hours=6), first=timedelta(minutes=2)))
         return jobs
 
     async def _begin(self) -> None:

@@ -24,12 +24,16 @@ _TRIMMED = timedelta(seconds=2)  # less is the clock being trimmed
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work that recurs: every ``every``, or daily at ``at`` (UTC). ``work`` is a coroutine function."""
+    """Work that recurs: every ``every``, or daily at ``at`` (UTC). ``work`` is a coroutine function.
+
+    The first run comes after ``first``, where given, and not only when ``every`` is over for the first time.
+    """
 
     name: str
     work: Callable[[], Coroutine[object, object, object]]
     every: timedelta | None = None
     at: time | None = None
+    first: timedelta | None = None
 
     def trigger(self) -> BaseTrigger:
         if self.at is not None:
@@ -44,7 +48,8 @@ def scheduler(jobs: list[Job]) -> AsyncIOScheduler:
     made = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
     made.add_listener(_report, EVENT_JOB_ERROR)
     for job in jobs:
-        made.add_job(job.work, job.trigger(), id=job.name, name=job.name)
+        begun = {} if job.first is None else {"next_run_time": datetime.now(UTC) + job.first}
+        made.add_job(job.work, job.trigger(), id=job.name, name=job.name, **begun)
     return made
 
 

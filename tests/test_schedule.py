@@ -55,6 +55,12 @@ async def running(*jobs: Job) -> AsyncIterator[None]:
         timetable.shutdown(wait=False)
 
 
+async def test_the_first_run_may_come_before_the_rhythm() -> None:
+    work = Work()
+    async with running(Job("rare", work.run, every=timedelta(hours=6), first=OFTEN)):
+        await work.until(1)
+
+
 async def test_a_job_runs_again_and_again() -> None:
     work = Work()
     async with running(Job("often", work.run, every=OFTEN)):
