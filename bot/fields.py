@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cached_property, lru_cache
@@ -108,7 +108,7 @@ class Field(pydantic.BaseModel):
         except OverflowError as error:
             raise ValueError(f"{value} is too long a time") from error
 
-    @property
+    @cached_property
     def comparison(self) -> tuple[str, str | float] | None:
         """(``>=``, value) for the one comparison given, or None."""
         for name, sign in COMPARISONS.items():
@@ -224,35 +224,32 @@ def decide(test: Field, subject: Subject, now: datetime) -> tuple[Evidence, ...]
 
 def field_values(name: FieldName, subject: Subject) -> tuple[str | float | datetime, ...]:
     """What an advisory holds under a field's name; empty where it says nothing."""
-    advisory, verdict = subject.advisory, subject.verdict
-    match name:
-        case FieldName.SOURCE:
-            return (advisory.source,)
-        case FieldName.VENDOR:
-            return advisory.vendors
-        case FieldName.PRODUCT:
-            return advisory.products
-        case FieldName.SECTOR:
-            return advisory.sectors
-        case FieldName.CVE:
-            return advisory.cves
-        case FieldName.CVSS | FieldName.EPSS:
-            number = advisory.cvss if name is FieldName.CVSS else advisory.epss
-            return () if number is None else (number,)
-        case FieldName.SEVERITY:
-            return (verdict.severity.value,)
-        case FieldName.THREAT:
-            return tuple(threat.value for threat in verdict.threats)
-        case FieldName.RELEVANCE:
-            return (verdict.relevance.value,)
-        case FieldName.KEV:
-            return ("yes" if advisory.kev else "no",)
-        case FieldName.TLP:
-            return (advisory.tlp.value,)
-        case FieldName.PUBLISHED:
-            return (subject.at,)
-        case _:
-            return (str(getattr(advisory, name.value)),)
+    return _VALUES[name](subject)
+
+
+def _stated(number: float | None) -> tuple[float, ...]:
+    return () if number is None else (number,)
+
+
+_VALUES: dict[FieldName, Callable[[Subject], tuple[str | float | datetime, ...]]] = {
+    FieldName.SOURCE: lambda subject: (subject.advisory.source,),
+    FieldName.ORGANISATION: lambda subject: (subject.advisory.organisation,),
+    FieldName.COUNTRY: lambda subject: (subject.advisory.country,),
+    FieldName.LANGUAGE: lambda subject: (subject.advisory.language,),
+    FieldName.VENDOR: lambda subject: subject.advisory.vendors,
+    FieldName.PRODUCT: lambda subject: subject.advisory.products,
+    FieldName.SECTOR: lambda subject: subject.advisory.sectors,
+    FieldName.URL: lambda subject: (subject.advisory.url,),
+    FieldName.CVE: lambda subject: subject.advisory.cves,
+    FieldName.CVSS: lambda subject: _stated(subject.advisory.cvss),
+    FieldName.EPSS: lambda subject: _stated(subject.advisory.epss),
+    FieldName.SEVERITY: lambda subject: (subject.verdict.severity.value,),
+    FieldName.THREAT: lambda subject: tuple(threat.value for threat in subject.verdict.threats),
+    FieldName.RELEVANCE: lambda subject: (subject.verdict.relevance.value,),
+    FieldName.KEV: lambda subject: ("yes" if subject.advisory.kev else "no",),
+    FieldName.TLP: lambda subject: (subject.advisory.tlp.value,),
+    FieldName.PUBLISHED: lambda subject: (subject.at,),
+}
 
 
 def _fits(test: Field, value: str | float | datetime, now: datetime) -> bool:

@@ -7,6 +7,7 @@ rules may look at both. Pure: ``now`` stands in for a missing date.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ class Judge:
 
     def __init__(self, rules: Rules, lexicons: Lexicons) -> None:
         self.rules = rules
+        self._tails = _tails(rules.tails)
         self._first: Watch[str] = Watch({name: lexicons[name] for name in rules.lexicons})
         self._last: Watch[str] = Watch(scans_for=self._first)
         self._sides = Sides(rules.all, self._first)
@@ -89,9 +91,10 @@ class Judge:
             for place, hit in scan.by_lexicon.get(name, ()):
                 if place == "text" or name in self.rules.masks:
                     masks.setdefault(place, []).append((hit.start, hit.end))
-        tail = _tail(scan.subject.summary.text, self.rules.tails)
-        if not masks and tail is None:
+        begun = self._tails.search(scan.subject.summary.text) if self._tails else None
+        if not masks and begun is None:
             return
+        tail = begun.start() if begun else None
         covers = {place: Covers(spans) for place, spans in masks.items()}
 
         def meant(place: Place, hit: Hit) -> bool:
@@ -156,19 +159,16 @@ def _titled(held: list[tuple[ThreatRule, tuple[Evidence, ...]]]) -> list[tuple[T
     ]
 
 
-def _tail(text: str, markers: Sequence[str]) -> int | None:
-    """Where the first marker begins; ``…`` in a marker stands for anything."""
-    first: int | None = None
-    for marker in markers:
-        if "…" not in marker:
-            at = text.find(marker)
-        else:
-            beginning, end = marker.split("…", 1)
-            last = text.rfind(end)
-            at = text.rfind(beginning, 0, last) if last >= 0 else -1
-        if at >= 0 and (first is None or at < first):
-            first = at
-    return first
+def _tails(markers: Sequence[str]) -> re.Pattern[str] | None:
+    """What finds the first of the markers; ``…`` in one stands for anything but its own beginning again."""
+
+    def pattern(marker: str) -> str:
+        beginning, ellipsis, end = marker.partition("…")
+        if not ellipsis:
+            return re.escape(marker)
+        return rf"{re.escape(beginning)}(?:(?!{re.escape(beginning)})(?s:.))*?{re.escape(end)}"
+
+    return re.compile("|".join(map(pattern, markers))) if markers else None
 
 
 def _told_once(because: Iterable[tuple[Rule, Evidence]]) -> Because:

@@ -37,7 +37,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Severity).index(self)
+        return ("info", "low", "medium", "high", "critical").index(self.value)
 
 
 class Threat(StrEnum):

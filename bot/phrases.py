@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from bot.text import Tokens, is_unspaced, tokens
@@ -102,49 +103,58 @@ class _Wildcards:
     """Which wildcard words of an index a given word fits; remembered for each word met."""
 
     MEMORY = 200_000
+    OPENING = 2  # letters by which a core inside a word is found; none has fewer
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        self._lengths: dict[tuple[bool, bool], dict[int, set[str]]] = {}
+        self._beginnings: dict[int, set[str]] = {}  # by length
+        self._ends: dict[int, set[str]] = {}
+        self._inside: dict[str, set[str]] = {}  # by their first letters
         self._known: dict[str, tuple[str, ...]] = {}
 
     def add(self, pattern: str) -> None:
         self._counts[pattern] = self._counts.get(pattern, 0) + 1
         if self._counts[pattern] == 1:
-            core = pattern.strip("*")
-            kind = (pattern[0] == "*", pattern[-1] == "*")
-            self._lengths.setdefault(kind, {}).setdefault(len(core), set()).add(core)
+            self._alike(pattern).add(pattern.strip("*"))
             self._known.clear()
 
     def remove(self, pattern: str) -> None:
         self._counts[pattern] -= 1
         if not self._counts[pattern]:
             del self._counts[pattern]
-            core = pattern.strip("*")
-            self._lengths[(pattern[0] == "*", pattern[-1] == "*")][len(core)].discard(core)
+            self._alike(pattern).discard(pattern.strip("*"))
             self._known.clear()
+
+    def _alike(self, pattern: str) -> set[str]:
+        """The cores among which that of ``pattern`` is looked for."""
+        core = pattern.strip("*")
+        if pattern[0] == "*" and pattern[-1] == "*":
+            return self._inside.setdefault(core[: self.OPENING], set())
+        return (self._ends if pattern[0] == "*" else self._beginnings).setdefault(len(core), set())
 
     def of(self, word: str) -> tuple[str, ...]:
         known = self._known.get(word)
         if known is None:
             if len(self._known) >= self.MEMORY:
                 self._known.clear()
-            known = self._known[word] = tuple(self._find(word))
+            known = self._known[word] = tuple(dict.fromkeys(self._find(word)))
         return known
 
     def _find(self, word: str) -> Iterator[str]:
-        for length, cores in self._lengths.get((False, True), {}).items():
+        for length, cores in self._beginnings.items():
             if word[:length] in cores:
                 yield word[:length] + "*"
-        for length, cores in self._lengths.get((True, False), {}).items():
+        for length, cores in self._ends.items():
             if length <= len(word) and word[-length:] in cores:
                 yield "*" + word[-length:]
-        for length, cores in self._lengths.get((True, True), {}).items():
-            for core in {word[i : i + length] for i in range(len(word) - length + 1)} & cores:
-                yield f"*{core}*"
+        for at in range(len(word) - self.OPENING + 1):
+            for core in self._inside.get(word[at : at + self.OPENING], ()):
+                if word.startswith(core, at):
+                    yield f"*{core}*"
 
 
 _END = ""  # the key under which a trie node keeps what ends there; no word is empty
+_WILD = "*"  # the key of a trie node from which a wildcard word leads on, and how many do; no word is that short
 
 
 class PhraseIndex(Generic[K]):
@@ -162,6 +172,8 @@ class PhraseIndex(Generic[K]):
         for word in _path(term):
             if "*" in word:
                 self._wildcards.add(word)
+                if word not in node:
+                    node[_WILD] = node.get(_WILD, 0) + 1
             node = node.setdefault(word, {})
         node.setdefault(_END, {})[(term, key)] = None
 
@@ -180,18 +192,22 @@ class PhraseIndex(Generic[K]):
                 self._wildcards.remove(word)
             if not node:
                 del parent[word]
+                if "*" in word:
+                    parent[_WILD] -= 1
+                    if not parent[_WILD]:
+                        del parent[_WILD]
 
     def find(self, text: Tokens) -> Iterator[tuple[K, Term, Hit]]:
         """Every (key, term, place) in ``text``."""
         words, wild, joined, openings = text.words, self._wildcards.of, text.joined, self._openings
         count = len(words)
-        for first, word in enumerate(words):
-            nodes = openings.get(word)
+        begun = list(map(openings.get, words))
+        for first, nodes in enumerate(begun):
             if nodes is None:
-                nodes = self._open(word)
+                nodes = self._open(words[first])
             if not nodes and first not in joined:
                 continue
-            pending = [(node, first + 1) for node in nodes]
+            pending = list(zip(nodes, repeat(first + 1)))
             if first in joined:
                 whole, after = joined[first]
                 pending += [(node, after) for node in openings.get(whole) or self._open(whole)]
@@ -205,7 +221,7 @@ class PhraseIndex(Generic[K]):
                             yield key, term, hit
                     if len(node) == 1:
                         continue
-                if after < count and (words[after] in node or after in joined or wild(words[after])):
+                if after < count and (words[after] in node or after in joined or _WILD in node):
                     pending += self._steps(node, words, joined, after, wild)
 
     def _open(self, word: str) -> tuple[dict[str, Any], ...]:

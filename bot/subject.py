@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bot.model import Advisory, Place, Verdict
 from bot.text import Tokens, tokens
@@ -13,8 +12,7 @@ from bot.text import Tokens, tokens
 Where = Literal["anywhere", "title"]
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """Where a condition found what it asked for. ``start`` is -1 where a field was tested."""
 
     clause: str

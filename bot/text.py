@@ -23,8 +23,8 @@ _UNSPACED = (
 )
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
-_JOINED = re.compile(rf"[^\W_{_UNSPACED}]+(?:[-_\u2010\u2011][^\W_{_UNSPACED}]+)+")
-_ASCII_JOINED = re.compile(r"[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)+")
+_JOINED = re.compile(rf"(?<![^\W_{_UNSPACED}])[^\W_{_UNSPACED}]++(?:[-_\u2010\u2011][^\W_{_UNSPACED}]++)+")
+_ASCII_JOINED = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]++(?:[-_][A-Za-z0-9]++)+")
 _UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
 
 
@@ -95,7 +95,9 @@ def tokens(text: str) -> Tokens:
     if text.isascii():
         lowered = text.lower()
         spans = tuple([m.span() for m in _ASCII_WORD.finditer(lowered)])
-        words = tuple([lowered[start:end][:MAX_TOKEN] for start, end in spans])
+        words = tuple(_ASCII_WORD.findall(lowered))
+        if words and max(map(len, words)) > MAX_TOKEN:
+            words = tuple([word[:MAX_TOKEN] for word in words])
     else:
         text = normalised(text)
         found = [(m.span(), fold(m[0])[:MAX_TOKEN]) for m in _WORD.finditer(text)]

@@ -13,10 +13,10 @@ _LONGEST_NAME = 200  # characters
 
 _CVE = re.compile(r"(?<![A-Za-z0-9])CVE[\s_-]?((?:19|20)\d{2})[-_](\d{4,7})(?!\d)", re.IGNORECASE)
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
-_CVSS = re.compile(
-    r"(?P<named>\bCVSS)(?=(?P<after>[^\n]{0,80}))"
-    r"|(?:base\s*score|score\s+de\s+base|basis[\s-]?score|puntuaci[óo]n\s+base|punteggio\s+base)(?=(?P<base>[^\n]{0,40}))",
-    re.IGNORECASE,
+_CVSS = re.compile(r"\b[Cc](?i:VSS)(?=(?P<after>[^\n]{0,80}))")
+_BASE_SCORE = re.compile(
+    r"(?:[Bb](?i:ase\s*score|asis[\s-]?score)|[Ss](?i:core\s+de\s+base)|[Pp](?i:untuaci[óo]n\s+base|unteggio\s+base))"
+    r"(?=(?P<after>[^\n]{0,40}))"
 )
 _NUMBER = re.compile(
     r"(?P<version>(?:\bv|v(?=\d)|\bver(?:sion)?)[\s.]*)?(?<![\d.,])(?P<number>\d{1,2}(?:[.,]\d+)?)(?P<vector>/[A-Z]{1,3}:\S*)?"
@@ -24,15 +24,15 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _CVSS_VERSIONS = (2.0, 3.0, 3.1, 4.0)
-_TABLE_SCORE = re.compile(
-    r"(?:^|[\s|(])v[34](?:\.\d)?\s+(10\.0|\d\.\d)(?![\d.])", re.IGNORECASE
-)  # a cell of CISA's table
+_TABLE_SCORE = re.compile(r"(?<![^\s|(])[vV][34](?:\.\d)?\s+(10\.0|\d\.\d)(?![\d.])")  # a cell of CISA's table
 _LABELS = (
     r"Vendors?|Equipment|Products?|Vulnerabilit(?:y|ies)|CVSS|Attention|Countries|Company|Critical Infrastructure|Note"
 )
 _END = rf"(?=\s*(?:[|\n]|$|\d\.\s+[A-Z]{{2}}|\b(?:{_LABELS})[\w /]{{0,25}}:))"
-_VENDOR = re.compile(rf"(?:^|[|\n•*·-]\s*|\.\s+|\d\s)Vendors?\s*:\s*(.{{1,300}}?){_END}", re.IGNORECASE)
-_EQUIPMENT = re.compile(rf"(?:^|[|\n•*·-]\s*|\s)Equipment\s*:\s*(.{{1,1500}}?){_END}", re.IGNORECASE)
+# A label is found by its first letter, which a search runs to fast; what may stand before it is checked there.
+_VENDOR = re.compile(rf"(?<![^\s|•*·-])[Vv](?i:endors?\s*:\s*(?P<names>.{{1,300}}?){_END})")
+_VENDOR_OPENS = re.compile(r"(?:[|\n•*·-]\s*|\.\s+|\d\s)\Z")
+_EQUIPMENT = re.compile(rf"(?<![^\s|•*·-])[Ee](?i:quipment\s*:\s*(?P<names>.{{1,1500}}?){_END})")
 _TABLE = re.compile(r"^(?:CVSS \| )?Vendor \| Equipment(?: \| .*)?\n(.+)$", re.IGNORECASE | re.MULTILINE)
 _SECTORS = re.compile(
     r"Critical\s+Infrastructure\s+Sectors?\s*:?\s*(.{3,600}?)(?=\s*(?:[|\n]|$|\.\s|Countr(?:y|ies)|Company\s+Head))",
@@ -74,19 +74,20 @@ def cves(text: str) -> tuple[str, ...]:
 
 def cvss(text: str) -> float | None:
     """The highest CVSS base score that ``text`` states, or None. Versions and vectors are no scores."""
-    scores = [score for match in islice(_CVSS.finditer(text), 500) if (score := _score(match)) is not None]
-    if "cvss" in text.lower():
-        scores += [float(score) for score in _TABLE_SCORE.findall(text)]
+    named = [_score(match["after"], named=True) for match in islice(_CVSS.finditer(text), 500)]
+    plain = [_score(match["after"], named=False) for match in islice(_BASE_SCORE.finditer(text), 500)]
+    scores = [score for score in (*named, *plain) if score is not None]
+    if named:
+        scores += map(float, _TABLE_SCORE.findall(text))
     return max(scores, default=None)
 
 
-def _score(match: re.Match[str]) -> float | None:
+def _score(after: str, *, named: bool) -> float | None:
     """The first number after the word that is neither a version nor a vector."""
-    after = match["after"] if match["named"] else match["base"]
     numbers = [number for number in _NUMBER.finditer(after) if not number["version"] and not number["vector"]]
     for place, number in enumerate(numbers):
         value = float(number["number"].replace(",", "."))
-        bare = match["named"] and not after[: number.start()].strip(" -_")
+        bare = named and not after[: number.start()].strip(" -_")
         is_version = value in _CVSS_VERSIONS and number["number"] != "10" and (bare or place + 1 < len(numbers))
         looks_like_score = re.fullmatch(r"\d[.,]\d|10(?:[.,]0)?", number["number"]) or number["of_ten"]
         if looks_like_score and not is_version and value <= 10:
@@ -96,7 +97,13 @@ def _score(match: re.Match[str]) -> float | None:
 
 def vendors(text: str) -> tuple[str, ...]:
     """Vendors named by lines such as ``Vendor: Acme, Inc.`` or by CISA's summary table."""
-    return _names([*_VENDOR.findall(text), *_column(text, -2)])
+    stated = [match["names"] for match in _VENDOR.finditer(text) if _opens(text, match.start())]
+    return _names([*stated, *_column(text, -2)])
+
+
+def _opens(text: str, at: int) -> bool:
+    """Whether a statement may begin there: at the start of the text, of a line or cell, or after a sentence."""
+    return at == 0 or bool(_VENDOR_OPENS.search(text, max(0, at - 20), at))
 
 
 def products(text: str) -> tuple[str, ...]:
