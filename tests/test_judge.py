@@ -206,7 +206,11 @@ def test_the_publisher_and_the_address_decide_before_words() -> None:
     [
         ("Hospital hit by ransomware", "Hackers stole data.", {Threat.RANSOMWARE}),
         ("Data breach at hospital affects 40,000", "", {Threat.DATA_THEFT}),
-        ("Data breach at hospital", "The Rhysida ransomware group took 500 GB.", {Threat.RANSOMWARE}),
+        (
+            "Data breach at hospital",
+            "It was attacked by the Rhysida ransomware group, which took 500 GB.",
+            {Threat.RANSOMWARE},
+        ),
         ("Hackers stole patient files in ransomware attack", "", {Threat.RANSOMWARE, Threat.DATA_THEFT}),
         ("Hospital websites down after DDoS", "It was no breach.", {Threat.DDOS}),
         ("Infusion pump vulnerability", "", {Threat.VULNERABILITY}),
