@@ -18,6 +18,7 @@ _BASE_SCORE = re.compile(
     r"(?:[Bb](?i:ase\s*score|asis[\s-]?score)|[Ss](?i:core\s+de\s+base)|[Pp](?i:untuaci[óo]n\s+base|unteggio\s+base))"
     r"(?=(?P<after>[^\n]{0,40}))"
 )
+_SCORE_WORDS = ("score", "puntuaci", "punteggio")  # one of them is in whatever _BASE_SCORE finds
 _NUMBER = re.compile(
     r"(?P<version>(?:\bv|v(?=\d)|\bver(?:sion)?)[\s.]*)?(?<![\d.,])(?P<number>\d{1,2}(?:[.,]\d+)?)(?P<vector>/[A-Z]{1,3}:\S*)?"
     r"(?P<of_ten>\s*/\s*10\b)?",
@@ -75,7 +76,12 @@ def cves(text: str) -> tuple[str, ...]:
 def cvss(text: str) -> float | None:
     """The highest CVSS base score that ``text`` states, or None. Versions and vectors are no scores."""
     named = [_score(match["after"], named=True) for match in islice(_CVSS.finditer(text), 500)]
-    plain = [_score(match["after"], named=False) for match in islice(_BASE_SCORE.finditer(text), 500)]
+    lowered = text.lower()
+    plain = (
+        [_score(match["after"], named=False) for match in islice(_BASE_SCORE.finditer(text), 500)]
+        if any(word in lowered for word in _SCORE_WORDS)
+        else []
+    )
     scores = [score for score in (*named, *plain) if score is not None]
     if named:
         scores += map(float, _TABLE_SCORE.findall(text))
