@@ -119,6 +119,8 @@ class Finder(Protocol):
 
     def lexicon(self, condition: Lexicon) -> Sequence[Evidence]: ...
 
+    def has(self, condition: Words | Lexicon) -> bool: ...
+
 
 class Plain:
     """Looks for each term by itself: right for one condition."""
@@ -132,6 +134,9 @@ class Plain:
 
     def lexicon(self, condition: Lexicon) -> list[Evidence]:
         return self._find(self._lexicons[condition.lexicon], condition.in_, f"lexicon:{condition.lexicon}")
+
+    def has(self, condition: Words | Lexicon) -> bool:
+        return bool(self.words(condition) if isinstance(condition, Words) else self.lexicon(condition))
 
     def _find(self, terms: Iterable[Term], where: Where, clause: str) -> list[Evidence]:
         return [
@@ -169,7 +174,7 @@ def _decide(condition: Condition, subject: Subject, now: datetime, finder: Finde
         case Field():
             return decide(condition, subject, now)
         case Not():
-            return () if _decide(condition.not_, subject, now, finder) is None else None
+            return None if holds(condition.not_, subject, now=now, finder=finder) else ()
         case Any():
             parts = [part for child in condition.any if (part := _decide(child, subject, now, finder)) is not None]
             return tuple(evidence for part in parts for evidence in part) if parts else None
@@ -181,6 +186,21 @@ def _decide(condition: Condition, subject: Subject, now: datetime, finder: Finde
                     return None
                 gathered += part
             return tuple(gathered)
+
+
+def holds(condition: Condition, subject: Subject, *, now: datetime, finder: Finder) -> bool:
+    """Whether ``match`` would find that ``condition`` holds; cheaper where nobody asks for evidence."""
+    match condition:
+        case Words() | Lexicon():
+            return finder.has(condition)
+        case Field():
+            return decide(condition, subject, now) is not None
+        case Not():
+            return not holds(condition.not_, subject, now=now, finder=finder)
+        case Any():
+            return any(holds(child, subject, now=now, finder=finder) for child in condition.any)
+        case All():
+            return all(holds(child, subject, now=now, finder=finder) for child in condition.all)
 
 
 def lexicons_used(condition: Condition) -> frozenset[str]:

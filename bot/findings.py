@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from bot.conditions import Condition, match
+from bot.conditions import Condition, holds, match
 from bot.model import Place
 from bot.nearness import Places, words_between
 from bot.rules import RelevanceRule, Rule, SeverityRule, ThreatRule
@@ -43,13 +43,13 @@ class Findings:
         self._sides = sides
         self._now = now
         self._held: dict[str, tuple[Evidence, ...]] = {}
-        self._known: dict[int, tuple[Evidence, ...] | None] = {}
+        self._stops: dict[int, bool] = {}
         self._beside: dict[tuple[int, Place], Places] = {}
 
     def decide(self, watch: Watch[str]) -> None:
         """Decide the conditions of ``watch``; sides are asked anew, since the verdict may have changed."""
         self._held = watch.decide(self.scan, now=self._now)
-        self._known.clear()
+        self._stops.clear()
         self._beside.clear()
 
     def holding(self, rules: Sequence[R]) -> Iterator[tuple[R, tuple[Evidence, ...]]]:
@@ -60,18 +60,18 @@ class Findings:
             evidence = () if rule.when is None else self._held.get(rule.id)
             if evidence:
                 evidence = tuple(part for part in evidence if self._counts(rule, part)) or None
-            if evidence is not None and self._side(rule, "unless") is None:
+            if evidence is not None and not self._stopped(rule):
                 yield rule, evidence or (Evidence(rule.fact or "", rule.fact or "", "field"),)
 
-    def _side(self, rule: Rule, part: str) -> tuple[Evidence, ...] | None:
-        """The evidence of a rule's ``unless`` or ``beside``; None where it has none or it does not hold."""
-        number = self._sides.numbers.get((rule.id, part))
+    def _stopped(self, rule: Rule) -> bool:
+        """Whether the ``unless`` of a rule holds."""
+        number = self._sides.numbers.get((rule.id, "unless"))
         if number is None:
-            return None
-        if number not in self._known:
+            return False
+        if number not in self._stops:
             condition = self._sides.conditions[number]
-            self._known[number] = match(condition, self.scan.subject, now=self._now, finder=self.scan)
-        return self._known[number]
+            self._stops[number] = holds(condition, self.scan.subject, now=self._now, finder=self.scan)
+        return self._stops[number]
 
     def _counts(self, rule: Rule, part: Evidence) -> bool:
         """Whether words stand where, and are written as, the rule asks; a field test always counts."""
@@ -93,11 +93,12 @@ class Findings:
 
     def _places(self, rule: Rule, place: Place) -> Places:
         """Where the words of a rule's ``beside`` stand."""
-        key = (self._sides.numbers[rule.id, "beside"], place)
-        if key not in self._beside:
-            found = self._side(rule, "beside") or ()
-            self._beside[key] = Places((part.start, part.end) for part in found if part.place == place)
-        return self._beside[key]
+        number = self._sides.numbers[rule.id, "beside"]
+        if (number, place) not in self._beside:
+            condition = self._sides.conditions[number]
+            found = match(condition, self.scan.subject, now=self._now, finder=self.scan) or ()
+            self._beside[number, place] = Places((part.start, part.end) for part in found if part.place == place)
+        return self._beside[number, place]
 
 
 def _scale(part: Evidence) -> int:

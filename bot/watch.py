@@ -57,6 +57,12 @@ class Scan:
         clause, hits = f"lexicon:{condition.lexicon}", self.by_lexicon.get(condition.lexicon, ())
         return [self.evidence(clause, place, hit) for place, hit in hits if _within(place, condition.in_)]
 
+    def has(self, condition: Words | Lexicon) -> bool:
+        """Whether any of them stands there."""
+        if isinstance(condition, Lexicon):
+            return any(_within(place, condition.in_) for place, _ in self.by_lexicon.get(condition.lexicon, ()))
+        return any(_within(place, condition.in_) for term in condition.terms for place, _ in self.by_term.get(term, ()))
+
     def text(self, place: Place) -> Tokens:
         """The words of one of the subject's texts."""
         return self._texts[place]
