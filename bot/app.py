@@ -97,7 +97,7 @@ async def built(
         fetcher = await stack.enter_async_context(Fetcher(user_agent=settings.user_agent, limits=_limits(settings)))
         parser = await stack.enter_async_context(Parser())
         by_id = {source.id: source for source in listed}
-        asking = Asking({speaking.alerts: settings.alert_query}, lexicons)
+        asking = Asking({speaking.alerts: settings.alert_query}, lexicons, platforms=speaking.platforms)
         await asking.refresh(store)
         deliverer = Deliverer(
             store,

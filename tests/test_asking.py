@@ -20,7 +20,7 @@ def heard(asking: Asking, title: str) -> set[str]:
 
 
 async def test_a_subscription_made_and_ended_by_another_process_is_learned(sqlite_store: Store) -> None:
-    asking = Asking({"terminal:": "fire"}, {})
+    asking = Asking({"terminal:": "fire"}, {}, platforms=["terminal", "slack"])
     async with sqlite_store.begin() as conn:
         made, _ = await subscriptions.add(conn, "slack:C1", "pump", "U1", NOW)
     assert heard(asking, "A pump on fire") == {"fire"}
@@ -33,7 +33,7 @@ async def test_a_subscription_made_and_ended_by_another_process_is_learned(sqlit
 
 
 async def test_a_subscription_that_cannot_be_read_any_more_silences_no_other(sqlite_store: Store) -> None:
-    asking = Asking({}, {})
+    asking = Asking({}, {}, platforms=["slack"])
     async with sqlite_store.begin() as conn:
         await subscriptions.add(conn, "slack:C1", "lexicon:gone", "U1", NOW)
         await subscriptions.add(conn, "slack:C1", "pump", "U1", NOW)
@@ -43,10 +43,18 @@ async def test_a_subscription_that_cannot_be_read_any_more_silences_no_other(sql
 
 
 async def test_what_was_learned_at_once_is_not_learned_twice(sqlite_store: Store) -> None:
-    asking = Asking({}, {})
+    asking = Asking({}, {}, platforms=["slack"])
     async with sqlite_store.begin() as conn:
         made, _ = await subscriptions.add(conn, "slack:C1", "pump", "U1", NOW)
     asking.add(made, parse("pump"))
     await asking.refresh(sqlite_store)
     asking.remove(made)
+    assert heard(asking, "A pump") == set()
+
+
+async def test_a_subscription_of_a_platform_that_is_not_there_rests(sqlite_store: Store) -> None:
+    asking = Asking({}, {}, platforms=["slack"])
+    async with sqlite_store.begin() as conn:
+        await subscriptions.add(conn, "terminal:", "pump", "terminal", NOW)
+    await asking.refresh(sqlite_store)
     assert heard(asking, "A pump") == set()

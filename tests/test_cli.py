@@ -182,6 +182,14 @@ def test_ask_answers_what_ward_answers(ward: Command) -> None:
     assert "^" in out
 
 
+def test_nobody_subscribes_a_terminal_that_gets_no_alerts(ward: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "WARDWATCH_CHANNEL": "C1"}.items():
+        monkeypatch.setenv(name, value)
+    status, _, error = ward("ask", "subscribe hospital")
+    assert status == 2
+    assert "/ward subscribe" in one_line(error)
+
+
 @pytest.mark.parametrize("words", [
     "\udcff\udcfe search", "search \udcff", "search \x00", "show 99999999999999999999999", "cve CVE-1-1", "(" * 5000,
     "search " + "a* " * 3000, "subscribe \udce9", "why 1 \x1b[2J", "why \u202e\u200b",

@@ -203,8 +203,11 @@ def ask(chosen: argparse.Namespace) -> int:
     """Answer one command as ``/ward`` would; 1 when it was mistyped."""
     settings, _ = read_settings(os.environ)
     configure(settings, quiet=True)
-    console = terminal_console()
-    return asyncio.run(_ask(settings, " ".join(chosen.WORDS), console))
+    text = " ".join(chosen.WORDS)
+    verb = text.partition(" ")[0].lower()
+    if settings.mode != "terminal" and verb in ("subscribe", "unsubscribe"):
+        raise ConfigError(f"alerts go to Slack, not to this terminal: type /ward {verb} in the channel itself")
+    return asyncio.run(_ask(settings, text, terminal_console()))
 
 
 async def _ask(settings: Settings, text: str, console: Console) -> int:

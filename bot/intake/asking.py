@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from bot.conditions import Condition, Lexicons
 from bot.errors import QueryError
@@ -18,11 +18,15 @@ log = logging.getLogger(__name__)
 
 
 class Asking:
-    """``watch`` holds what is asked for; ``refresh`` brings what another process changed."""
+    """``watch`` holds what is asked for; ``refresh`` brings what another process changed.
 
-    def __init__(self, standing: Mapping[str, str], lexicons: Lexicons) -> None:
+    Subscriptions of a platform that is not among ``platforms`` rest: nobody could deliver what they would be owed.
+    """
+
+    def __init__(self, standing: Mapping[str, str], lexicons: Lexicons, *, platforms: Collection[str]) -> None:
         self.watch: Watch[Asked] = Watch(lexicons)
         self._lexicons = lexicons
+        self._platforms = frozenset(platforms)
         self._known: dict[Asked, bool] = {}  # whether it is watched, or was left out for a mistake
         for destination, query in standing.items():
             self.watch.add(Asked(destination, query, standing=True), parse(query, lexicons=lexicons))
@@ -40,7 +44,8 @@ class Asking:
     async def refresh(self, store: Store) -> None:
         """Learn of subscriptions made and ended elsewhere: by another node, or by ``ask`` beside a running bot."""
         async with store.read() as conn:
-            kept = {_asked(one): one for one in await subscriptions.every(conn)}
+            every = await subscriptions.every(conn)
+        kept = {_asked(one): one for one in every if one.destination.partition(":")[0] in self._platforms}
         for asked in [asked for asked in self._known if asked not in kept]:
             self._forget(asked)
         for asked, subscription in kept.items():
