@@ -89,6 +89,12 @@ def test_an_attack_on_a_hospital_is_heard_in_any_language(language: str, title: 
         ("HHS warns of social engineering against help desks", {}),
         ("Fuite de données : des dossiers médicaux en vente", {}),
         ("Vaccine research institute spied on by state hackers", {}),
+        ("Data security incident at Marlow Health", {}),
+        ("Omfattande it-attack påverkar Region Blekinge", {}),
+        ("Läcka: 1177-samtal låg oskyddade på nätet", {}),
+        ("Кібератака на шпиталь", {}),
+        ("Attacco hacker alla Asl, copiati i referti", {}),
+        ("Oszuści podszywają się pod NFZ", {}),
     ],
 )
 def test_devices_software_insurers_authorities_and_research_are_heard(title: str, fields: dict[str, object]) -> None:
@@ -115,6 +121,10 @@ def test_devices_software_insurers_authorities_and_research_are_heard(title: str
         "Surgical strike: police take down botnet",
         "City council hit by ransomware",
         "University cybersecurity clinic fends off attack",
+        "Windows Update Health Tools flaw let attackers run code",
+        "Il Garante per la protezione dei dati sanziona una banca",
+        "LCDS Leão Consultoria e Desenvolvimento LAquis SCADA",
+        "Pronto soccorso per il tuo PC: rimuovere il malware",
         "HID PACS readers: door access vulnerability",
         "Kodak Alaris document scanner vulnerability",
         "Stryker brigade targeted by phishing",
@@ -236,6 +246,10 @@ def test_the_publisher_and_the_address_decide_before_words() -> None:
         ("Cyberangriff auf Krankenhaus", "Der Betrieb läuft.", {Threat.OTHER}),
         ("Hospital attacked", "Patients were diverted to other cities.", {Threat.RANSOMWARE}),
         ("Hospital attacked", "A DDoS; patients were diverted.", {Threat.DDOS}),
+        ("IT-Ausfall in der Uniklinik", "", set()),
+        ("Panne informatique au CHU : mode dégradé", "", set()),
+        ("Prosecutors investigate attack on hospital", "The files were encrypted by ransomware.", {Threat.RANSOMWARE}),
+        ("Hackers reclamaron a la clínica", "Exigen un rescate por los datos.", {Threat.RANSOMWARE}),
     ],
 )
 def test_what_threatens(title: str, summary: str, threats: set[Threat]) -> None:
