@@ -8,6 +8,8 @@ A term as a person writes it:
     =LIS                in exactly this case
     "hospital attack"~5 all words with at most five others between the first and the last, in any order
 
+Korean is written with spaces though a syllable is a word here: syllables that touch in a term must touch in the text.
+
 ``PhraseIndex`` costs what the text holds, not how many terms there are; adding and removing one is immediate.
 """
 
@@ -20,7 +22,7 @@ from functools import lru_cache
 from itertools import repeat
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from bot.text import Tokens, is_unspaced, tokens
+from bot.text import Tokens, is_hangul, is_unspaced, tokens
 
 K = TypeVar("K", bound=Hashable)
 MAX_TERM_WORDS = 24
@@ -36,6 +38,7 @@ class Term:
     words: tuple[str, ...]
     exact: tuple[str, ...] = ()  # the words in the case that is asked for
     near: int | None = None  # at most so many other words between the first and the last
+    touching: tuple[int, ...] = ()  # words that must follow the one before without a space
 
 
 class Hit(NamedTuple):
@@ -66,7 +69,19 @@ def parse_term(text: str) -> Term:
     if exact:
         found = tokens(text[1:])
         return Term(text, words, exact=tuple(found.text[start:end] for start, end in found.spans))
-    return Term(text, words)
+    return Term(text, words, touching=_touching(text, words))
+
+
+def _touching(text: str, words: tuple[str, ...]) -> tuple[int, ...]:
+    """Which syllables of Hangul touch the one before, in a term as written."""
+    if not any(map(is_hangul, words)):
+        return ()
+    spans = tokens(text).spans
+    return tuple(
+        at
+        for at in range(1, len(words))
+        if is_hangul(words[at]) and is_hangul(words[at - 1]) and spans[at - 1][1] == spans[at][0]
+    )
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -256,6 +271,8 @@ def _path(term: Term) -> tuple[str, ...]:
 def confirm(term: Term, text: Tokens, first: int, after: int) -> Hit | None:
     """The hit of ``term`` at words ``first`` to ``after``, if its case and nearness agree."""
     if term.exact and tuple(text.text[s:e] for s, e in text.spans[first:after]) != term.exact:
+        return None
+    if term.touching and any(text.spans[first + at - 1][1] != text.spans[first + at][0] for at in term.touching):
         return None
     if term.near is not None:
         window = _nearby(term, text, first)

@@ -26,6 +26,7 @@ _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _JOINED = re.compile(rf"(?<![^\W_{_UNSPACED}])[^\W_{_UNSPACED}]++(?:[-_\u2010\u2011][^\W_{_UNSPACED}]++)+")
 _ASCII_JOINED = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]++(?:[-_][A-Za-z0-9]++)+")
 _UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
+_HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff]")
 
 
 _LETTERS = {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h", "ŧ": "t"}
@@ -71,6 +72,11 @@ def fold(text: str) -> str:
 def is_unspaced(word: str) -> bool:
     """Whether ``word`` is a character of a script written without spaces."""
     return bool(_UNSPACED_CHARACTER.match(word))
+
+
+def is_hangul(word: str) -> bool:
+    """Whether ``word`` is a syllable or letter of Hangul."""
+    return bool(_HANGUL.match(word))
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,3 +132,10 @@ def test_a_long_text_of_few_words_stays_quick(text: str) -> None:
     begin = time.process_time()
     assert bool(list(index.find(tokens(text)))) == ("d" in text)
     assert time.process_time() - begin < 2
+
+
+def test_korean_syllables_of_one_word_must_touch() -> None:
+    medical_school = parse_term("의대")
+    assert find_term(medical_school, tokens("서울의대 병원 해킹"))
+    assert not find_term(medical_school, tokens("금융권의 대규모 해킹"))
+    assert find_term(parse_term("문서 유출"), tokens("내부 문서 유출 사고"))
