@@ -38,6 +38,7 @@ class Term:
     words: tuple[str, ...]
     exact: tuple[str, ...] = ()  # the words in the case that is asked for
     near: int | None = None  # at most so many other words between the first and the last
+    needed: tuple[str, ...] = ()  # of a nearness, the words without a *: a text that lacks one cannot hold it
     touching: tuple[int, ...] = ()  # words that must follow the one before without a space
 
 
@@ -59,7 +60,7 @@ def parse_term(text: str) -> Term:
         words = _words(near["words"])
         if len(words) < 2 or distance > MAX_NEARNESS:
             raise ValueError(f"nearness needs two words or more and a distance up to {MAX_NEARNESS}: {text}")
-        return Term(text, words, near=distance)
+        return Term(text, words, near=distance, needed=tuple(word for word in words if "*" not in word))
     exact = text.startswith("=")
     words = _words(text[1:] if exact else text.strip('"'))
     if not words:
@@ -215,7 +216,7 @@ class PhraseIndex(Generic[K]):
     def find(self, text: Tokens) -> Iterator[tuple[K, Term, Hit]]:
         """Every (key, term, place) in ``text``."""
         words, wild, joined, openings = text.words, self._wildcards.of, text.joined, self._openings
-        count = len(words)
+        count, present = len(words), set(words)
         begun = list(map(openings.get, words))
         for first, nodes in enumerate(begun):
             if nodes is None:
@@ -231,6 +232,8 @@ class PhraseIndex(Generic[K]):
                 ends = node.get(_END)
                 if ends:
                     for term, key in ends:
+                        if term.needed and not present.issuperset(term.needed):
+                            continue
                         hit = confirm(term, text, first, after)
                         if hit:
                             yield key, term, hit
@@ -264,8 +267,8 @@ class PhraseIndex(Generic[K]):
 
 
 def _path(term: Term) -> tuple[str, ...]:
-    """Where a term stands in the trie; a nearness stands under its longest word."""
-    return term.words if term.near is None else (max(term.words, key=len),)
+    """Where a term stands in the trie; a nearness stands under its longest word, one without a * if it can."""
+    return term.words if term.near is None else (max(term.needed or term.words, key=len),)
 
 
 def confirm(term: Term, text: Tokens, first: int, after: int) -> Hit | None:
