@@ -61,4 +61,4 @@ def _is_covered(term: Term, beginnings: set[str]) -> bool:
 
 
 def _meaning(term: Term) -> tuple[object, ...]:
-    return term.words, term.exact, term.near
+    return term.words, term.exact, term.near, term.touching

@@ -216,7 +216,7 @@ class PhraseIndex(Generic[K]):
     def find(self, text: Tokens) -> Iterator[tuple[K, Term, Hit]]:
         """Every (key, term, place) in ``text``."""
         words, wild, joined, openings = text.words, self._wildcards.of, text.joined, self._openings
-        count, present = len(words), set(words)
+        spans, count, present = text.spans, len(words), set(words)
         begun = list(map(openings.get, words))
         for first, nodes in enumerate(begun):
             if nodes is None:
@@ -226,17 +226,21 @@ class PhraseIndex(Generic[K]):
             pending = list(zip(nodes, repeat(first + 1)))
             if first in joined:
                 whole, after = joined[first]
-                pending += [(node, after) for node in openings.get(whole) or self._open(whole)]
+                known = openings.get(whole)
+                pending += [(node, after) for node in (self._open(whole) if known is None else known)]
             while pending:
                 node, after = pending.pop()
                 ends = node.get(_END)
                 if ends:
+                    here: Hit | None = None
                     for term, key in ends:
-                        if term.needed and not present.issuperset(term.needed):
-                            continue
-                        hit = confirm(term, text, first, after)
-                        if hit:
-                            yield key, term, hit
+                        if not (term.exact or term.touching or term.near is not None):
+                            here = here or Hit(first, after, spans[first][0], spans[after - 1][1])
+                            yield key, term, here
+                        elif present.issuperset(term.needed):
+                            hit = confirm(term, text, first, after)
+                            if hit:
+                                yield key, term, hit
                     if len(node) == 1:
                         continue
                 if after < count and (words[after] in node or after in joined or _WILD in node):

@@ -84,6 +84,11 @@ def test_a_lexicon_keeps_each_meaning_once(tmp_path: Path) -> None:
     assert [term.text for term in load_lexicons(tmp_path)["x"]] == ["clinic", "=NHS", "nhs"]
 
 
+def test_a_korean_term_with_a_space_stands_beside_the_one_without(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("about: pumps\nterms:\n  ko: [인퓨전 펌프, 인퓨전펌프]\n", encoding="utf-8")
+    assert [term.text for term in load_lexicons(tmp_path)["x"]] == ["인퓨전 펌프", "인퓨전펌프"]
+
+
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="folder not found"):
         load_lexicons(tmp_path / "nowhere")
