@@ -16,7 +16,7 @@ Korean is written with spaces though a syllable is a word here: syllables that t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
@@ -38,8 +38,16 @@ class Term:
     words: tuple[str, ...]
     exact: tuple[str, ...] = ()  # the words in the case that is asked for
     near: int | None = None  # at most so many other words between the first and the last
-    needed: tuple[str, ...] = ()  # of a nearness, the words without a *: a text that lacks one cannot hold it
     touching: tuple[int, ...] = ()  # words that must follow the one before without a space
+    letters: tuple[str, ...] = ()  # of a nearness, what ``Tokens.folded`` must hold for its words to stand there
+
+    @property
+    def plain(self) -> bool:
+        """Whether its words in a row are all it asks for."""
+        return not (self.exact or self.touching or self.near is not None)
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
 
 class Hit(NamedTuple):
@@ -60,7 +68,7 @@ def parse_term(text: str) -> Term:
         words = _words(near["words"])
         if len(words) < 2 or distance > MAX_NEARNESS:
             raise ValueError(f"nearness needs two words or more and a distance up to {MAX_NEARNESS}: {text}")
-        return Term(text, words, near=distance, needed=tuple(word for word in words if "*" not in word))
+        return Term(text, words, near=distance, letters=tuple(f" {word} ".replace(" *", "").replace("* ", "") for word in words))
     exact = text.startswith("=")
     words = _words(text[1:] if exact else text.strip('"'))
     if not words:
@@ -172,6 +180,19 @@ class _Wildcards:
 _END = ""  # the key under which a trie node keeps what ends there; no word is empty
 _WILD = "*"  # the key of a trie node from which a wildcard word leads on, and how many do; no word is that short
 
+Ends = tuple[tuple[Any, Term, bool], ...]  # (key, term, whether its words in a row are all it asks for)
+
+
+class _Opening(NamedTuple):
+    """What begins with one word: terms that end there as well, and where the others go on."""
+
+    ends: Ends
+    nodes: tuple[dict[str, Any], ...]
+    onward: frozenset[str]  # the words by which one of ``nodes`` goes on; a _WILD among them stands for any
+
+
+_NOTHING = _Opening((), (), frozenset())
+
 
 class PhraseIndex(Generic[K]):
     """Many terms, each under a key of the caller's; one pass over a text finds them all."""
@@ -179,7 +200,7 @@ class PhraseIndex(Generic[K]):
     def __init__(self) -> None:
         self._root: dict[str, Any] = {}
         self._wildcards = _Wildcards()
-        self._openings: dict[str, tuple[dict[str, Any], ...]] = {}  # word met -> where terms that begin so go on
+        self._openings: dict[str, _Opening] = {}  # by word met
 
     def add(self, term: Term, key: K) -> None:
         """Watch for ``term``; the same pair twice counts once."""
@@ -191,7 +212,7 @@ class PhraseIndex(Generic[K]):
                 if word not in node:
                     node[_WILD] = node.get(_WILD, 0) + 1
             node = node.setdefault(word, {})
-        node.setdefault(_END, {})[(term, key)] = None
+        node.setdefault(_END, {})[key, term, term.plain] = None
 
     def remove(self, term: Term, key: K) -> None:
         """Forget ``term`` under ``key``; KeyError when it was not there."""
@@ -200,7 +221,7 @@ class PhraseIndex(Generic[K]):
         nodes = [self._root]
         for word in path:
             nodes.append(nodes[-1][word])
-        del nodes[-1][_END][(term, key)]
+        del nodes[-1][_END][key, term, term.plain]
         if not nodes[-1][_END]:
             del nodes[-1][_END]
         for word, parent, node in zip(reversed(path), reversed(nodes[:-1]), reversed(nodes[1:]), strict=True):
@@ -213,45 +234,54 @@ class PhraseIndex(Generic[K]):
                     if not parent[_WILD]:
                         del parent[_WILD]
 
-    def find(self, text: Tokens) -> Iterator[tuple[K, Term, Hit]]:
+    def find(self, text: Tokens) -> list[tuple[K, Term, Hit]]:
         """Every (key, term, place) in ``text``."""
-        words, wild, joined, openings = text.words, self._wildcards.of, text.joined, self._openings
-        spans, count, present = text.spans, len(words), set(words)
-        begun = list(map(openings.get, words))
-        for first, nodes in enumerate(begun):
-            if nodes is None:
-                nodes = self._open(words[first])
-            if not nodes and first not in joined:
-                continue
-            pending = list(zip(nodes, repeat(first + 1)))
+        found: list[tuple[K, Term, Hit]] = []
+        words, joined, count = text.words, text.joined, len(text.words)
+        for first, known in enumerate(map(self._openings.get, words)):
+            opening = self._open(words[first]) if known is None else known
+            if opening is not _NOTHING:
+                after = first + 1
+                if opening.ends:
+                    _take(opening.ends, text, first, after, found)
+                onward = opening.onward
+                if onward and after < count and (words[after] in onward or _WILD in onward or after in joined):
+                    self._follow(opening.nodes, text, first, after, found)
             if first in joined:
                 whole, after = joined[first]
-                known = openings.get(whole)
-                pending += [(node, after) for node in (self._open(whole) if known is None else known)]
-            while pending:
-                node, after = pending.pop()
-                ends = node.get(_END)
-                if ends:
-                    here: Hit | None = None
-                    for term, key in ends:
-                        if not (term.exact or term.touching or term.near is not None):
-                            here = here or Hit(first, after, spans[first][0], spans[after - 1][1])
-                            yield key, term, here
-                        elif present.issuperset(term.needed):
-                            hit = confirm(term, text, first, after)
-                            if hit:
-                                yield key, term, hit
-                    if len(node) == 1:
-                        continue
-                if after < count and (words[after] in node or after in joined or _WILD in node):
-                    pending += self._steps(node, words, joined, after, wild)
-
-    def _open(self, word: str) -> tuple[dict[str, Any], ...]:
-        if len(self._openings) >= _Wildcards.MEMORY:
-            self._openings.clear()
-        found = tuple(self._root[form] for form in (word, *self._wildcards.of(word)) if form in self._root)
-        self._openings[word] = found
+                opening = self._open(whole)
+                if opening is not _NOTHING:
+                    _take(opening.ends, text, first, after, found)
+                    self._follow(opening.nodes, text, first, after, found)
         return found
+
+    def _open(self, word: str) -> _Opening:
+        known = self._openings.get(word)
+        if known is None:
+            if len(self._openings) >= _Wildcards.MEMORY:
+                self._openings.clear()
+            nodes = [self._root[form] for form in (word, *self._wildcards.of(word)) if form in self._root]
+            known = _NOTHING
+            if nodes:
+                ends = tuple(end for node in nodes for end in node.get(_END, ()))
+                onward = frozenset(step for node in nodes for step in node if step != _END)
+                known = _Opening(ends, tuple(nodes), onward)
+            self._openings[word] = known
+        return known
+
+    def _follow(
+        self, nodes: Iterable[dict[str, Any]], text: Tokens, first: int, after: int, found: list[tuple[K, Term, Hit]]
+    ) -> None:
+        """Take what goes on from ``nodes``, which words ``first`` to ``after`` have led to."""
+        words, joined, wild = text.words, text.joined, self._wildcards.of
+        pending = list(zip(nodes, repeat(after)))
+        while pending:
+            node, after = pending.pop()
+            if after < len(words) and (words[after] in node or after in joined or _WILD in node):
+                for onward, then in self._steps(node, words, joined, after, wild):
+                    if _END in onward:
+                        _take(onward[_END], text, first, then, found)
+                    pending.append((onward, then))
 
     @staticmethod
     def _steps(
@@ -272,7 +302,20 @@ class PhraseIndex(Generic[K]):
 
 def _path(term: Term) -> tuple[str, ...]:
     """Where a term stands in the trie; a nearness stands under its longest word, one without a * if it can."""
-    return term.words if term.near is None else (max(term.needed or term.words, key=len),)
+    if term.near is None:
+        return term.words
+    return (max(term.words, key=lambda word: ("*" not in word, len(word))),)
+
+
+def _take(
+    ends: Iterable[tuple[Any, Term, bool]], text: Tokens, first: int, after: int, found: list[tuple[Any, Term, Hit]]
+) -> None:
+    """Add to ``found`` the terms of ``ends`` that hold at words ``first`` to ``after``, which have led to them."""
+    here = Hit(first, after, text.spans[first][0], text.spans[after - 1][1])
+    for key, term, plain in ends:
+        hit = here if plain else confirm(term, text, first, after)
+        if hit is not None:
+            found.append((key, term, hit))
 
 
 def confirm(term: Term, text: Tokens, first: int, after: int) -> Hit | None:
@@ -292,6 +335,8 @@ def confirm(term: Term, text: Tokens, first: int, after: int) -> Hit | None:
 
 def _nearby(term: Term, text: Tokens, at: int) -> tuple[int, int] | None:
     """The narrowest stretch around word ``at`` that holds all words of a nearness, within its distance."""
+    if not all(map(text.folded.__contains__, term.letters)):
+        return None
     reach = len(term.words) + (term.near or 0)
     around = text.words[max(0, at - reach + 1) : at + reach]
     if not all(_holds(around, pattern) for pattern in term.words):

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidi overrides, zero-width, surrogates, unassigned
 MAX_TOKEN = 64  # characters; a longer run of letters is cut, the same way for the matcher and the index
@@ -23,8 +23,8 @@ _UNSPACED = (
 )
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
-_JOINED = re.compile(rf"(?<![^\W_{_UNSPACED}])[^\W_{_UNSPACED}]++(?:[-_\u2010\u2011][^\W_{_UNSPACED}]++)+")
-_ASCII_JOINED = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]++(?:[-_][A-Za-z0-9]++)+")
+_ASCII_GAPS = {code: " " for code in range(128) if not chr(code).isalnum()}
+_JOINT = re.compile("[-_\u2010\u2011]")
 _UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
 _HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff]")
 
@@ -79,7 +79,7 @@ def is_hangul(word: str) -> bool:
     return bool(_HANGUL.match(word))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tokens:
     """The words of a text in order. ``words[i]`` stands at characters ``spans[i]`` of ``text`` (NFKC).
 
@@ -91,6 +91,11 @@ class Tokens:
     spans: tuple[tuple[int, int], ...]
     joined: dict[int, tuple[str, int]] = field(default_factory=dict)
 
+    @cached_property
+    def folded(self) -> str:
+        """All words with a space before and after each, to see quickly that letters are nowhere among them."""
+        return f" {' '.join(self.words)} "
+
     def slice(self, first: int, after: int) -> tuple[int, int]:
         """Character offsets of words ``first`` up to (not with) ``after``."""
         return self.spans[first][0], self.spans[after - 1][1]
@@ -101,7 +106,7 @@ def tokens(text: str) -> Tokens:
     if text.isascii():
         lowered = text.lower()
         spans = tuple([m.span() for m in _ASCII_WORD.finditer(lowered)])
-        words = tuple(_ASCII_WORD.findall(lowered))
+        words = tuple(lowered.translate(_ASCII_GAPS).split())
         if words and max(map(len, words)) > MAX_TOKEN:
             words = tuple([word[:MAX_TOKEN] for word in words])
     else:
@@ -113,19 +118,19 @@ def tokens(text: str) -> Tokens:
 
 
 def _joined(text: str, words: tuple[str, ...], spans: tuple[tuple[int, int], ...]) -> dict[int, tuple[str, int]]:
-    if not any(joint in text for joint in "-_\u2010\u2011"):
-        return {}
-    whole: dict[int, tuple[str, int]] = {}
-    for match in (_ASCII_JOINED if text.isascii() else _JOINED).finditer(text):
-        first = bisect_left(spans, (match.start(), 0))
-        if first == len(spans) or spans[first][0] != match.start():
+    """The whole forms by the word they begin at: found from the hyphens, which are few."""
+    runs: dict[int, int] = {}  # first word of a run of joined ones -> the word after it
+    first = after = -1
+    for joint in _JOINT.finditer(text):
+        at = bisect_left(spans, (joint.end(), 0))
+        if at == 0 or at == len(spans) or spans[at][0] != joint.end() or spans[at - 1][1] != joint.start():
             continue
-        after = first
-        while after < len(spans) and spans[after][1] <= match.end():
-            after += 1
-        if after > first + 1:
-            whole[first] = ("".join(words[first:after])[:MAX_TOKEN], after)
-    return whole
+        if is_unspaced(words[at]) or is_unspaced(words[at - 1]):
+            continue
+        if at != after:
+            first = at - 1
+        after = runs[first] = at + 1
+    return {first: ("".join(words[first:after])[:MAX_TOKEN], after) for first, after in runs.items()}
 
 
 @lru_cache(maxsize=8192)  # names of sources and publishers come again with every advisory
