@@ -6,7 +6,8 @@ clock, await or log.
 
     errors.py       the error tree              yamlfile.py   YAML a person edits, checked, with line numbers
     model.py        the nouns                   message.py    what is said, before a platform shapes it
-    text.py         the one tokeniser           phrases.py    terms, and the trie that finds very many of them
+    text.py         the one tokeniser
+    terms.py        words and phrases, as typed  phrases.py   the trie that finds very many of them
     subject.py      what a condition looks at   fields.py     tests of typed fields
     conditions.py   the condition tree          query/        the words a person types <-> a condition tree
     spans.py        places in normalised text, back in the text as written
@@ -31,7 +32,7 @@ clock, await or log.
     runner.py       polls what is due, stops in time         speaking.py  where we speak, and listen
     cli/            the command line, a module per family; __main__.py calls it
 
-A module imports only from those before it: errors, model, yamlfile < text < phrases < subject, fields, conditions,
+A module imports only from those before it: errors, model, yamlfile < text < terms < phrases < subject, fields, conditions,
 query, message, spans < feeds, the pure steps < store < enrich, intake, pipeline, compose, deliver, rounds, commands
 < chat < web, schedule < settings < demo, metrics, app < runner, speaking < cli. ``tests/test_layers.py`` holds it.
 

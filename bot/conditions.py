@@ -1,7 +1,7 @@
 """The condition tree: what a rule, a subscription, a search and an inventory are all made of.
 
     {all: [...]}   {any: [...]}   {not: {...}}
-    {words: [hospital, patient monitor, ransom*], in: title}      any of these terms (phrases.py tells their forms)
+    {words: [hospital, patient monitor, ransom*], in: title}      any of these terms (terms.py tells their forms)
     {lexicon: care-settings}                                      any term of a named list
     {field: vendor, is: [philips, ge*]}   {field: cvss, at_least: 7}   {field: published, since: 30d}
 
@@ -22,8 +22,9 @@ import pydantic
 from pydantic import BeforeValidator, Discriminator, Tag
 
 from bot.fields import Field, decide, nearest
-from bot.phrases import Term, find_term, parse_term
+from bot.phrases import find_term
 from bot.subject import Evidence, Subject, Where
+from bot.terms import Term, parse_term
 
 Lexicons = Mapping[str, Sequence[Term]]
 

@@ -16,8 +16,8 @@ from typing import Annotated
 import pydantic
 
 from bot.model import Relevance, Severity, Threat, Tlp, parse_duration
-from bot.phrases import word_matches
 from bot.subject import Evidence, Subject
+from bot.terms import word_matches
 from bot.text import is_unspaced, words
 
 

@@ -17,14 +17,15 @@ from bot.findings import Findings, Sides
 from bot.lexicons import load_lexicons
 from bot.model import Advisory, Place, Reason, Relevance, Severity, Threat, Verdict
 from bot.nearness import Covers, Places, words_between
-from bot.phrases import Hit
 from bot.rules import Lists, RelevanceRule, Rule, Rules, ThreatRule, load_rules
 from bot.spans import original_span
 from bot.subject import Evidence, Subject
+from bot.terms import Hit
 from bot.watch import Scan, Watch
 
 REASONS_A_RULE = 3
 REASONS = 12
+_THREATS = tuple(Threat)
 
 Because = list[tuple[Rule, Evidence]]
 
@@ -77,7 +78,9 @@ class Judge:
         replaced = {threat for rule, _ in held for threat in rule.instead_of if threat is not rule.gives}
         meant = [(rule, parts) for rule, parts in held if rule.firm or rule.gives not in replaced]
         threats = {rule.gives for rule, _ in meant}
-        return tuple(sorted(threats, key=list(Threat).index)), [(r, part) for r, parts in meant for part in _few(parts)]
+        return tuple(threat for threat in _THREATS if threat in threats), [
+            (r, part) for r, parts in meant for part in _few(parts)
+        ]
 
     def _severity(self, findings: Findings) -> tuple[Severity, Because]:
         held = list(findings.holding(self.rules.severity))

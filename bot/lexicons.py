@@ -17,7 +17,7 @@ import pydantic
 
 from bot.conditions import TermText
 from bot.errors import ConfigError
-from bot.phrases import Term, parse_term
+from bot.terms import Term, parse_term
 from bot.yamlfile import load
 
 

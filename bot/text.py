@@ -79,7 +79,7 @@ def is_hangul(word: str) -> bool:
     return bool(_HANGUL.match(word))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Tokens:
     """The words of a text in order. ``words[i]`` stands at characters ``spans[i]`` of ``text`` (NFKC).
 
@@ -121,11 +121,12 @@ def _joined(text: str, words: tuple[str, ...], spans: tuple[tuple[int, int], ...
     """The whole forms by the word they begin at: found from the hyphens, which are few."""
     runs: dict[int, int] = {}  # first word of a run of joined ones -> the word after it
     first = after = -1
+    spaced = text.isascii()
     for joint in _JOINT.finditer(text):
         at = bisect_left(spans, (joint.end(), 0))
         if at == 0 or at == len(spans) or spans[at][0] != joint.end() or spans[at - 1][1] != joint.start():
             continue
-        if is_unspaced(words[at]) or is_unspaced(words[at - 1]):
+        if not spaced and (is_unspaced(words[at]) or is_unspaced(words[at - 1])):
             continue
         if at != after:
             first = at - 1

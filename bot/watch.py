@@ -15,8 +15,9 @@ from typing import Generic, TypeVar
 from bot.conditions import All, Any, Condition, Lexicon, Lexicons, Not, Words, match
 from bot.fields import CODES, NAMES, Field, FieldName, field_values, name_pattern
 from bot.model import Place
-from bot.phrases import Hit, PhraseIndex, Term
+from bot.phrases import PhraseIndex
 from bot.subject import Evidence, Subject
+from bot.terms import Hit, Term
 from bot.text import Tokens, words
 
 K = TypeVar("K", bound=Hashable)

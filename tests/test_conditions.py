@@ -12,9 +12,9 @@ from bot.conditions import All, Any, Condition, Not, Words, lexicons_used, match
 from bot.errors import ConfigError
 from bot.fields import Field
 from bot.model import Advisory, Relevance, Severity, Threat, Tlp, Verdict
-from bot.phrases import parse_term
 from bot.query import parse
 from bot.subject import Subject
+from bot.terms import parse_term
 from bot.yamlfile import load
 
 NOW = datetime(2024, 5, 26, 12, tzinfo=UTC)

@@ -14,9 +14,9 @@ import yaml
 
 from bot.judge import Judge, load_judge
 from bot.model import Advisory, Relevance, Severity, Threat, Verdict
-from bot.phrases import parse_term
 from bot.rules import Rules
 from bot.spans import original_span
+from bot.terms import parse_term
 
 NOW = datetime(2024, 5, 26, 12, tzinfo=UTC)
 CONFIG = Path(__file__).parent.parent / "config"

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"bot", "errors", "model", "yamlfile"},
     {"text"},
+    {"terms"},
     {"phrases"},
     {"subject", "fields", "conditions", "query", "message", "spans"},
     {

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.phrases import PhraseIndex, Term, find_term, parse_term, word_matches
+from bot.phrases import PhraseIndex, find_term
+from bot.terms import Term, parse_term, word_matches
 from bot.text import tokens
 
 

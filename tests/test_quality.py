@@ -15,9 +15,9 @@ from bot.classify import classify_stream
 from bot.errors import ConfigError
 from bot.judge import Judge
 from bot.model import Advisory, Relevance, Stored
-from bot.phrases import parse_term
 from bot.quality import measure
 from bot.rules import Rules
+from bot.terms import parse_term
 from bot.trial import diff_rules, score, test_rules
 
 test_rules.__test__ = False  # type: ignore[attr-defined]

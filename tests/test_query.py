@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bot.conditions import All, Any, Condition, Lexicon, Not, Words
 from bot.errors import QueryError
 from bot.fields import NUMBERS, Field, FieldName
-from bot.phrases import parse_term
 from bot.query import MAX_CHARACTERS, hint, parse, unparse
+from bot.terms import parse_term
 
 LEXICONS = ("care-settings", "device-kinds")
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from bot.conditions import All, Any, Condition, Lexicon, Not, Words, match
 from bot.fields import Field
 from bot.model import Advisory, Relevance, Severity, Threat, Verdict
-from bot.phrases import parse_term
 from bot.subject import Subject
+from bot.terms import parse_term
 from bot.watch import Watch
 
 NOW = datetime(2024, 5, 26, 12, tzinfo=UTC)

@@ -8,24 +8,31 @@ from itertools import islice
 from bot.model import Severity, Tlp
 
 MOST_CVES = 500
+MOST_SCORES = 500
 _MOST_NAMES = 100
 _LONGEST_NAME = 200  # characters
 
 _CVE = re.compile(r"(?<![A-Za-z0-9])CVE[\s_-]?((?:19|20)\d{2})[-_](\d{4,7})(?!\d)", re.IGNORECASE)
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
-_CVSS = re.compile(r"\b[Cc](?i:VSS)(?=(?P<after>[^\n]{0,80}))")
-_BASE_SCORE = re.compile(
-    r"(?:[Bb](?i:ase\s*score|asis[\s-]?score)|[Ss](?i:core\s+de\s+base)|[Pp](?i:untuaci[óo]n\s+base|unteggio\s+base))"
-    r"(?=(?P<after>[^\n]{0,40}))"
+# These look at text in lower case and begin with letters, which a search runs to fast; what may stand before is
+# checked after them.
+_CVSS = re.compile(r"cvss(?<!\wcvss)(?=(?P<after>[^\n]{0,80}))")
+_BASE_SCORES = tuple(
+    re.compile(rf"{words}(?=(?P<after>[^\n]{{0,40}}))")
+    for words in (
+        r"base\s*score",
+        r"basis[\s-]?score",
+        r"score\s+de\s+base",
+        r"puntuaci[óo]n\s+base",
+        r"punteggio\s+base",
+    )
 )
-_SCORE_WORDS = ("score", "puntuaci", "punteggio")  # one of them is in whatever _BASE_SCORE finds
 _NUMBER = re.compile(
-    r"(?P<version>(?:\bv|v(?=\d)|\bver(?:sion)?)[\s.]*)?(?<![\d.,])(?P<number>\d{1,2}(?:[.,]\d+)?)(?P<vector>/[A-Z]{1,3}:\S*)?"
-    r"(?P<of_ten>\s*/\s*10\b)?",
-    re.IGNORECASE,
+    r"(?P<version>(?:\bv|v(?=\d)|\bver(?:sion)?)[\s.]*)?(?<![\d.,])(?P<number>\d{1,2}(?:[.,]\d+)?)(?P<vector>/[a-z]{1,3}:\S*)?"
+    r"(?P<of_ten>\s*/\s*10\b)?"
 )
 _CVSS_VERSIONS = (2.0, 3.0, 3.1, 4.0)
-_TABLE_SCORE = re.compile(r"(?<![^\s|(])[vV][34](?:\.\d)?\s+(10\.0|\d\.\d)(?![\d.])")  # a cell of CISA's table
+_TABLE_SCORE = re.compile(r"v(?<![^\s|(]v)[34](?:\.\d)?\s+(10\.0|\d\.\d)(?![\d.])")  # a cell of CISA's table
 _LABELS = (
     r"Vendors?|Equipment|Products?|Vulnerabilit(?:y|ies)|CVSS|Attention|Countries|Company|Critical Infrastructure|Note"
 )
@@ -75,13 +82,13 @@ def cves(text: str) -> tuple[str, ...]:
 
 def cvss(text: str) -> float | None:
     """The highest CVSS base score that ``text`` states, or None. Versions and vectors are no scores."""
-    named = [_score(match["after"], named=True) for match in islice(_CVSS.finditer(text), 500)]
-    lowered = text.lower()
-    plain = (
-        [_score(match["after"], named=False) for match in islice(_BASE_SCORE.finditer(text), 500)]
-        if any(word in lowered for word in _SCORE_WORDS)
-        else []
-    )
+    text = text.lower()
+    named = [_score(match["after"], named=True) for match in islice(_CVSS.finditer(text), MOST_SCORES)]
+    plain = [
+        _score(match["after"], named=False)
+        for base_score in _BASE_SCORES
+        for match in islice(base_score.finditer(text), MOST_SCORES)
+    ]
     scores = [score for score in (*named, *plain) if score is not None]
     if named:
         scores += map(float, _TABLE_SCORE.findall(text))

@@ -1,7 +1,7 @@
 r"""The words a person types -> a condition tree, and a tree -> the words.
 
     ransomware (hospital OR clinic) -vmware      both sides of a space must hold; OR binds weaker; - or NOT leaves out
-    "patient monitor"  ransom*  *klinik*  =LIS   words in a row, wildcards, exactly this case (phrases.py tells more)
+    "patient monitor"  ransom*  *klinik*  =LIS   words in a row, wildcards, exactly this case (terms.py tells more)
     "hospital attack"~5                          near each other
     title:pump  title:"infusion pump"            in the title only;  title:lexicon:NAME  a list, in the title only
     lexicon:care-settings                        any term of a named list

@@ -13,9 +13,9 @@ from lark.exceptions import UnexpectedToken
 from bot.conditions import All, Any, Condition, Lexicon, Not, Words
 from bot.errors import QueryError
 from bot.fields import CHOICES, COMPARISONS, Field, FieldName, nearest
-from bot.phrases import parse_term
 from bot.query.grammar import OPERATORS, QUOTED, QUOTES, grammar, unquoted
 from bot.subject import Where
+from bot.terms import parse_term
 from bot.text import visible
 
 MAX_CHARACTERS, MAX_DEPTH, MAX_NODES, MAX_TERMS = 2000, 12, 200, 100

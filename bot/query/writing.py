@@ -7,8 +7,8 @@ from typing import Literal
 
 from bot.conditions import All, Any, Condition, Lexicon, Not, Words
 from bot.fields import NUMBERS, Field
-from bot.phrases import Term
 from bot.query.grammar import DASHES, OPERATORS, QUOTES, quoted
+from bot.terms import Term
 from bot.text import visible
 
 _BARE_TERM = re.compile(rf"\*?[^\s(){QUOTES}{DASHES}:,\\~=<>≥≤*][^\s(){QUOTES}:,\\~=<>≥≤*]*\*?")

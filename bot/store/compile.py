@@ -19,11 +19,11 @@ from bot.conditions import All, Any, Condition, Lexicon, Lexicons, Not, Words
 from bot.errors import QueryError
 from bot.fields import CODES, NAMES, NUMBERS, RANKED, Field, FieldName, back, name_pattern, time_span
 from bot.model import Threat
-from bot.phrases import Term
 from bot.store.advisories import folded, threat_bits
 from bot.store.columns import storable
 from bot.store.index import MARKS, SECOND, TITLE, first_place
 from bot.store.schema import advisories, advisory_cves
+from bot.terms import Term
 
 _A = advisories.c
 _LAST = "\U0010ffff"  # sorts after every character

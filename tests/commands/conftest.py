@@ -13,11 +13,11 @@ from bot.commands import Context, Person, Policy, dispatch
 from bot.conditions import Condition
 from bot.message import Reply
 from bot.model import Advisory, Reason, Relevance, Severity, Source, Subscription, Threat, Verdict
-from bot.phrases import parse_term
 from bot.query import unparse
 from bot.rules import Rules
 from bot.store import advisories, stories
 from bot.store.engine import Store
+from bot.terms import parse_term
 
 NOW = datetime(2020, 5, 26, 12, tzinfo=UTC)
 HERE = "slack:C1"

@@ -16,11 +16,11 @@ from bot.conditions import Condition, match
 from bot.errors import QueryError
 from bot.fields import CHOICES, CODES, NAMES, FieldName
 from bot.model import Advisory, Relevance, Severity, Threat, Tlp, Verdict
-from bot.phrases import parse_term
 from bot.store import advisories, search, stories
 from bot.store.engine import Store
 from bot.store.guard import guard
 from bot.subject import Subject
+from bot.terms import parse_term
 
 NOW = datetime(2024, 5, 26, 12, tzinfo=UTC)
 TREE: TypeAdapter[Condition] = TypeAdapter(Condition)
