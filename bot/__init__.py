@@ -32,9 +32,10 @@ clock, await or log.
     runner.py       polls what is due, stops in time         speaking.py  where we speak, and listen
     cli/            the command line, a module per family; __main__.py calls it
 
-A module imports only from those before it: errors, model, yamlfile < text < terms < phrases < subject, fields, conditions,
-query, message, spans < feeds, the pure steps < store < enrich, intake, pipeline, compose, deliver, rounds, commands
-< chat < web, schedule < settings < demo, metrics, app < runner, speaking < cli. ``tests/test_layers.py`` holds it.
+A module imports only from those before it: errors, model, yamlfile < text < terms < phrases < subject, fields,
+conditions, query, message, spans < feeds, the pure steps < store < enrich, intake, pipeline, compose, deliver, rounds,
+commands < chat < web, schedule < settings < demo, metrics, app < runner, speaking < cli. ``tests/test_layers.py``
+holds it.
 
 One place each: a new source, rule or word is a stanza in ``config/``; a new kind of condition is a class in
 ``conditions.py``; a feed format is a function in ``feeds/``; a command is a function in ``commands/``; a chat platform

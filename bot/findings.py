@@ -54,13 +54,15 @@ class Findings:
 
     def holding(self, rules: Sequence[R]) -> Iterator[tuple[R, tuple[Evidence, ...]]]:
         """The rules of a table that hold, each with its evidence."""
+        held = self._held
         for rule in rules:
+            if rule.when is not None and rule.id not in held:
+                continue
             if rule.fact is not None and rule.fact not in self._facts:
                 continue
-            evidence = () if rule.when is None else self._held.get(rule.id)
-            if evidence:
-                evidence = tuple(part for part in evidence if self._counts(rule, part)) or None
-            if evidence is not None and not self._stopped(rule):
+            found = held.get(rule.id, ())
+            evidence = tuple([part for part in found if self._counts(rule, part)])
+            if (evidence or not found) and not self._stopped(rule):
                 yield rule, evidence or (Evidence(rule.fact or "", rule.fact or "", "field"),)
 
     def _stopped(self, rule: Rule) -> bool:

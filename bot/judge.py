@@ -35,6 +35,7 @@ class Judge:
 
     def __init__(self, rules: Rules, lexicons: Lexicons) -> None:
         self.rules = rules
+        self._tail_openings = tuple(marker.partition("…")[0] for marker in rules.tails)
         self._tails = _tails(rules.tails)
         self._first: Watch[str] = Watch({name: lexicons[name] for name in rules.lexicons})
         self._last: Watch[str] = Watch(scans_for=self._first)
@@ -94,7 +95,8 @@ class Judge:
             for place, hit in scan.by_lexicon.get(name, ()):
                 if place == "text" or name in self.rules.masks:
                     masks.setdefault(place, []).append((hit.start, hit.end))
-        begun = self._tails.search(scan.subject.summary.text) if self._tails else None
+        text = scan.subject.summary.text
+        begun = self._tails.search(text) if any(map(text.__contains__, self._tail_openings)) else None
         if not masks and begun is None:
             return
         tail = begun.start() if begun else None
@@ -162,7 +164,7 @@ def _titled(held: list[tuple[ThreatRule, tuple[Evidence, ...]]]) -> list[tuple[T
     ]
 
 
-def _tails(markers: Sequence[str]) -> re.Pattern[str] | None:
+def _tails(markers: Sequence[str]) -> re.Pattern[str]:
     """What finds the first of the markers; ``…`` in one stands for anything but its own beginning again."""
 
     def pattern(marker: str) -> str:
@@ -171,7 +173,7 @@ def _tails(markers: Sequence[str]) -> re.Pattern[str] | None:
             return re.escape(marker)
         return rf"{re.escape(beginning)}(?:(?!{re.escape(beginning)})(?s:.))*?{re.escape(end)}"
 
-    return re.compile("|".join(map(pattern, markers))) if markers else None
+    return re.compile("|".join(map(pattern, markers)))
 
 
 def _told_once(because: Iterable[tuple[Rule, Evidence]]) -> Because:

@@ -76,6 +76,20 @@ class Change:
     before: Verdict
     after: Verdict
 
+    @property
+    def kind(self) -> str:
+        """What a reader would notice of it."""
+        was, is_ = (verdict.relevance is not Relevance.NONE for verdict in (self.before, self.after))
+        return "concern healthcare now" if is_ > was else "no longer do" if was > is_ else "are told otherwise"
+
+    def __str__(self) -> str:
+        words = "; ".join(dict.fromkeys(f"{reason.rule}: {reason.words}" for reason in self.after.reasons[:3]))
+        return f"{_short(self.before)} -> {_short(self.after)}  {self.advisory.title}  [{words}]"
+
+
+def _short(verdict: Verdict) -> str:
+    return "/".join((verdict.relevance, verdict.severity, *verdict.threats))
+
 
 @dataclass(frozen=True, slots=True)
 class RuleLine:
@@ -161,9 +175,9 @@ def score(labelled: Iterable[Labelled], judge: Judge, *, now: datetime) -> RuleR
     return report
 
 
-def diff_rules(judge: Judge, history: Iterable[Stored], *, now: datetime) -> Iterator[Change]:
-    """What ``judge`` says otherwise than what is stored: relevance, threats or severity."""
-    for stored in history:
-        before, after = stored.verdict, judge.judge(stored.advisory, now=now)
-        if (before.relevance, before.threats, before.severity) != (after.relevance, after.threats, after.severity):
-            yield Change(stored.advisory, before, after)
+def judged_otherwise(judge: Judge, stored: Stored, *, now: datetime) -> Change | None:
+    """What ``judge`` says otherwise than what is stored: relevance, threats or severity; None where all agree."""
+    before, after = stored.verdict, judge.judge(stored.advisory, now=now)
+    if (before.relevance, before.threats, before.severity) == (after.relevance, after.threats, after.severity):
+        return None
+    return Change(stored.advisory, before, after)

@@ -239,10 +239,9 @@ _COST = {FieldName.VENDOR: 1.0, FieldName.PRODUCT: 1.0, FieldName.CVE: 0.1}
 
 
 def _bucket(name: FieldName, value: str) -> str | None:
-    """Under what a test of ``name`` for ``value`` is found: its first word, its beginning, itself, or any value."""
+    """Under what a test of ``name`` for ``value`` is found: its longest word, its beginning, itself, or any value."""
     if name in NAMES:
-        first = name_pattern(value)[0]
-        return None if "*" in first else first
+        return max((word for word in name_pattern(value) if "*" not in word), key=len, default=None)
     if name in CODES:
         beginning = value.lower().split("*")[0][:PREFIX]
         return beginning if len(beginning) == PREFIX or "*" not in value else None

@@ -163,7 +163,7 @@ def test_the_rules_can_be_listed_tried_and_compared(ward: Command, folder: Path)
     ward("ask", "latest")  # makes the database
     status, out, _ = ward("rules", "diff")
     assert status == 0
-    assert "0 of 0 advisories" in out
+    assert "0 of 0 stored advisories" in out
     assert ward("rules", "test")[0] == 2
     assert "nowhere.jsonl" in one_line(ward("rules", "test", "nowhere.jsonl")[2])
     assert ward("rules", "tets")[0] == 2

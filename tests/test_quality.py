@@ -18,7 +18,7 @@ from bot.model import Advisory, Relevance, Stored
 from bot.quality import measure
 from bot.rules import Rules
 from bot.terms import parse_term
-from bot.trial import diff_rules, score, test_rules
+from bot.trial import judged_otherwise, score, test_rules
 
 test_rules.__test__ = False  # type: ignore[attr-defined]
 NOW = datetime(2024, 5, 26, 12, tzinfo=UTC)
@@ -132,10 +132,13 @@ def test_one_more_word_shows_at_once_what_it_would_have_changed() -> None:
         Stored(number, advisory, old.judge(advisory, now=NOW), 1, 0, NOW, NOW)
         for number, advisory in enumerate(advisories)
     ]
-    changes = list(diff_rules(judge("hospital*", "clinic"), history, now=NOW))
-    assert [(change.advisory.title, change.before.relevance, change.after.relevance) for change in changes] == [
-        ("a clinic", Relevance.NONE, Relevance.DIRECT)
+    changes = [judged_otherwise(judge("hospital*", "clinic"), stored, now=NOW) for stored in history]
+    assert [change and (change.kind, change.before.relevance, change.after.relevance) for change in changes] == [
+        ("concern healthcare now", Relevance.NONE, Relevance.DIRECT),
+        None,
+        None,
     ]
+    assert str(changes[0]).endswith("a clinic  [place: clinic]")
 
 
 def test_figures_are_measured_on_what_is_there_and_a_missing_folder_is_one_clear_line(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -17,9 +18,8 @@ from bot.judge import Judge, load_judge
 from bot.settings import Settings, read_settings
 from bot.store import advisories
 from bot.store.engine import open_store
-from bot.trial import RuleReport, describe_rules, diff_rules, test_rules
+from bot.trial import Change, RuleReport, describe_rules, judged_otherwise, test_rules
 
-HISTORY = timedelta(days=365)
 SHOWN = 20  # advisories listed of each kind
 
 
@@ -68,20 +68,22 @@ def _print_errors(console: Console, report: RuleReport) -> None:
 async def _diff(console: Console, settings: Settings, folder: Path) -> int:
     """What the rules of ``folder`` would say otherwise than what is stored."""
     judge, now = load_judge(folder), datetime.now(UTC)
+    looked, kinds, shown = 0, Counter[str](), list[Change]()
     store = await open_store(settings.database.get_secret_value())
     try:
         async with store.read() as conn:
-            stored = [one async for one in advisories.stream(conn, since=now - HISTORY)]
+            async for stored in advisories.stream(conn):
+                looked += 1
+                change = judged_otherwise(judge, stored, now=now)
+                if change is not None:
+                    kinds[change.kind] += 1
+                    shown += [change] if len(shown) < SHOWN else []
     finally:
         await store.close()
-    changes = list(diff_rules(judge, stored, now=now))
-    console.print(
-        f"{len(changes)} of {len(stored)} advisories of the last year would be judged otherwise", markup=False
-    )
-    for change in changes[:SHOWN]:
-        before, after = change.before, change.after
-        moved = f"{before.relevance}/{before.severity} -> {after.relevance}/{after.severity}"
-        console.print(f"  {moved}  {change.advisory.title}", markup=False)
-    if len(changes) > SHOWN:
-        console.print(f"  and {len(changes) - SHOWN} more", markup=False)
+    told = "".join(f"; {count} {kind}" for kind, count in sorted(kinds.items()))
+    console.print(f"{kinds.total()} of {looked} stored advisories would be judged otherwise{told}", markup=False)
+    for change in shown:
+        console.print(f"  {change}", markup=False)
+    if kinds.total() > SHOWN:
+        console.print(f"  and {kinds.total() - SHOWN} more", markup=False)
     return 0
