@@ -80,7 +80,9 @@ class Change:
     def kind(self) -> str:
         """What a reader would notice of it."""
         was, is_ = (verdict.relevance is not Relevance.NONE for verdict in (self.before, self.after))
-        return "concern healthcare now" if is_ > was else "no longer do" if was > is_ else "are told otherwise"
+        if is_ != was:
+            return "newly relevant" if is_ else "no longer relevant"
+        return "with another threat or severity"
 
     def __str__(self) -> str:
         words = "; ".join(dict.fromkeys(f"{reason.rule}: {reason.words}" for reason in self.after.reasons[:3]))

@@ -222,6 +222,12 @@ async def test_poll_prints_what_each_source_gave(folder: Path) -> None:
     assert "Ransomware in hospital" in second.stderr  # the card; the lines for machines stay clean
     assert "unchanged" in again.stdout
     assert "Ransomware in hospital" not in again.stdout
+    (folder / "config" / "lexicons" / "care.yaml").write_text("about: care\nterms: {en: [infusion pump]}\n")
+    edited = await asyncio.to_thread(told, folder, "rules", "diff", given=given)
+    told_of = "1 of 1 stored advisories would be judged otherwise: 1 no longer relevant\n"
+    assert edited.stdout.startswith(
+        told_of + "  direct/info/ransomware -> none/info/ransomware  Ransomware in hospital"
+    )
     account = await asyncio.to_thread(told, folder, "reconcile", given=given)
     assert account.returncode == 0
     assert "adds up" in account.stdout

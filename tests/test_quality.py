@@ -134,7 +134,7 @@ def test_one_more_word_shows_at_once_what_it_would_have_changed() -> None:
     ]
     changes = [judged_otherwise(judge("hospital*", "clinic"), stored, now=NOW) for stored in history]
     assert [change and (change.kind, change.before.relevance, change.after.relevance) for change in changes] == [
-        ("concern healthcare now", Relevance.NONE, Relevance.DIRECT),
+        ("newly relevant", Relevance.NONE, Relevance.DIRECT),
         None,
         None,
     ]

@@ -80,8 +80,9 @@ async def _diff(console: Console, settings: Settings, folder: Path) -> int:
                     shown += [change] if len(shown) < SHOWN else []
     finally:
         await store.close()
-    told = "".join(f"; {count} {kind}" for kind, count in sorted(kinds.items()))
-    console.print(f"{kinds.total()} of {looked} stored advisories would be judged otherwise{told}", markup=False)
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    console.print(f"{kinds.total()} of {looked} stored advisories would be judged otherwise", markup=False, end="")
+    console.print(f": {told}" if told else "", markup=False)
     for change in shown:
         console.print(f"  {change}", markup=False)
     if kinds.total() > SHOWN:
