@@ -205,6 +205,7 @@ def test_typed_sectors_decide_before_words() -> None:
 def test_the_publisher_and_the_address_decide_before_words() -> None:
     assert verdict("Citrix ADC zero-day", health_publisher=True).relevance is Relevance.DIRECT
     address = "https://www.cisa.gov/news-events/ics-medical-advisories/icsma-24-001-01"
+    assert verdict("Acme Medical Device Management", url=address).threats == (Threat.VULNERABILITY,)
     assert verdict("Acme X1", url=address).relevance is Relevance.DIRECT
     assert verdict("Acme X1", url=address.replace("ics-medical-", "ics-").replace("icsma", "icsa")).relevance is (
         Relevance.NONE
