@@ -250,6 +250,16 @@ def test_the_publisher_and_the_address_decide_before_words() -> None:
         ("IT-Ausfall in der Uniklinik, Operationen abgesagt", "", {Threat.OTHER}),
         ("Panne informatique au CHU : mode dégradé", "", {Threat.OTHER}),
         ("Prosecutors investigate attack on hospital", "The files were encrypted by ransomware.", {Threat.RANSOMWARE}),
+        ("Senate passes bill on hospital cybersecurity", "Breaches exposed millions of records.", {Threat.POLICY}),
+        ("Lawmakers ask insurer about ransomware attack", "", {Threat.RANSOMWARE}),
+        ("Can hackers stop an insulin pump?", "", {Threat.VULNERABILITY}),
+        ("Insulin pump maker hit by cyberattack", "", {Threat.OTHER}),
+        ("Hacker könnten Herzschrittmacher angreifen", "", {Threat.VULNERABILITY}),
+        ("Cyberangriff auf Klinik", "Es sind keine Daten abgeflossen.", {Threat.OTHER}),
+        ("病院に不正アクセス", "情報の流出は確認されていない。", {Threat.OTHER}),
+        ("Cyberattaque contre un hôpital", "Aucune donnée n'a été volée.", {Threat.OTHER}),
+        ("Hospital sends letters to the wrong patients", "", {Threat.DATA_THEFT}),
+        ("Cyberattaque : 3,2 millions d'assurés concernés à la mutuelle santé", "", {Threat.DATA_THEFT}),
         ("Hackers reclamaron a la clínica", "Exigen un rescate por los datos.", {Threat.RANSOMWARE}),
     ],
 )
@@ -387,6 +397,12 @@ def test_a_span_of_the_whole_text_is_the_whole_text(text: str) -> None:
 )
 def test_harm_to_a_care_provider_needs_no_word_of_attack(title: str) -> None:
     assert verdict(title).relevance is Relevance.DIRECT
+
+
+def test_lost_data_in_the_title_opens_the_text_for_who_lost_it() -> None:
+    opening = "For five years thousands could read the files of those who had visited the Hospital of Exampleton."
+    assert verdict("500,000 personal numbers leaked", opening).relevance is Relevance.DIRECT
+    assert verdict("500,000 visitors counted", opening).relevance is Relevance.NONE
 
 
 def test_everyday_news_of_health_is_no_alert() -> None:
