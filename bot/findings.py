@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from bot.conditions import Condition, holds, match
 from bot.model import Place
@@ -34,6 +34,21 @@ class Sides:
                 self.numbers[rule.id, part] = self.conditions.index(condition)
 
 
+class Table(Generic[R]):
+    """The rules of one table, in order, found by the conditions that hold."""
+
+    def __init__(self, rules: Sequence[R]) -> None:
+        self._rules: tuple[R, ...] = tuple(rules)
+        self._numbers = {rule.id: number for number, rule in enumerate(rules)}
+        self._facts_only = [number for number, rule in enumerate(rules) if rule.when is None]
+
+    def asked(self, held: Iterable[str]) -> Iterator[R]:
+        """The rules whose condition is among ``held``, and those that have none."""
+        numbers = self._numbers
+        met = [numbers[rule] for rule in held if rule in numbers]
+        return map(self._rules.__getitem__, sorted(met + self._facts_only))
+
+
 class Findings:
     """What one advisory holds: the conditions of rules, and their sides, decided when asked for and remembered."""
 
@@ -52,12 +67,10 @@ class Findings:
         self._stops.clear()
         self._beside.clear()
 
-    def holding(self, rules: Sequence[R]) -> Iterator[tuple[R, tuple[Evidence, ...]]]:
+    def holding(self, table: Table[R]) -> Iterator[tuple[R, tuple[Evidence, ...]]]:
         """The rules of a table that hold, each with its evidence."""
         held = self._held
-        for rule in rules:
-            if rule.when is not None and rule.id not in held:
-                continue
+        for rule in table.asked(held):
             if rule.fact is not None and rule.fact not in self._facts:
                 continue
             found = held.get(rule.id, ())

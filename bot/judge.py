@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.conditions import Lexicons
-from bot.findings import Findings, Sides
+from bot.findings import Findings, Sides, Table
 from bot.lexicons import load_lexicons
 from bot.model import Advisory, Place, Reason, Relevance, Severity, Threat, Verdict
 from bot.nearness import Covers, Places, words_between
@@ -39,6 +39,9 @@ class Judge:
         self._tails = _tails(rules.tails)
         self._first: Watch[str] = Watch({name: lexicons[name] for name in rules.lexicons})
         self._last: Watch[str] = Watch(scans_for=self._first)
+        self._relevance_rules = Table(rules.relevance)
+        self._threat_rules = Table(rules.threats)
+        self._severity_rules = Table(rules.severity)
         self._sides = Sides(rules.all, self._first)
         for rule in (*rules.relevance, *rules.threats):
             if rule.when is not None:
@@ -65,7 +68,7 @@ class Judge:
     def _relevance(self, findings: Findings) -> tuple[Relevance, Because]:
         held: list[tuple[Relevance, RelevanceRule, tuple[Evidence, ...]]] = []
         company = _Company(findings.scan, self.rules.lists)
-        for rule, evidence in findings.holding(self.rules.relevance):
+        for rule, evidence in findings.holding(self._relevance_rules):
             gives = rule.gives
             if gives is Relevance.DIRECT:
                 unlisted = tuple(part for part in evidence if not company.lists(part))
@@ -75,7 +78,7 @@ class Judge:
         return best, _told_once((rule, part) for gives, rule, parts in held if gives is best for part in _few(parts))
 
     def _threats(self, findings: Findings) -> tuple[tuple[Threat, ...], Because]:
-        held = _titled(list(findings.holding(self.rules.threats)))
+        held = _titled(list(findings.holding(self._threat_rules)))
         replaced = {threat for rule, _ in held for threat in rule.instead_of if threat is not rule.gives}
         meant = [(rule, parts) for rule, parts in held if rule.firm or rule.gives not in replaced]
         threats = {rule.gives for rule, _ in meant}
@@ -84,7 +87,7 @@ class Judge:
         ]
 
     def _severity(self, findings: Findings) -> tuple[Severity, Because]:
-        held = list(findings.holding(self.rules.severity))
+        held = list(findings.holding(self._severity_rules))
         best = max((rule.gives for rule, _ in held), key=lambda grade: grade.rank, default=Severity.INFO)
         return best, [(rule, part) for rule, parts in held if rule.gives is best for part in _few(parts)]
 

@@ -145,13 +145,15 @@ _SEEN = ("title", "summary", "vendors", "products", "cves", "published", "url", 
 
 
 def _rate(path: Path, judge: Judge, now: datetime) -> float:
-    """Advisories a second of processor time through ``classify``, once the words have been met."""
+    """Advisories a second of processor time through ``classify``: the best of four passes."""
     records = map(read_record, path.read_text(encoding="utf-8").splitlines())
     lines = [json.dumps({key: record[key] for key in _SEEN if key in record}) for record in records]
-    list(classify_stream(lines, judge, now, lambda line: None))
-    begin = time.process_time()
-    count = sum(1 for _ in classify_stream(lines, judge, now, lambda line: None))
-    return count / max(time.process_time() - begin, 1e-9)
+    taken = []
+    for _ in range(4):
+        begin = time.process_time()
+        count = sum(1 for _ in classify_stream(lines, judge, now, lambda line: None))
+        taken.append(time.process_time() - begin)
+    return count / max(min(taken), 1e-9)
 
 
 def main() -> int:

@@ -23,7 +23,7 @@ _UNSPACED = (
 )
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
-_ASCII_GAPS = {code: " " for code in range(128) if not chr(code).isalnum()}
+_ASCII_GAPS = bytes(code if chr(code).isalnum() else 32 for code in range(128)).ljust(256)
 _JOINT = re.compile("[-_\u2010\u2011]")
 _UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
 _HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff]")
@@ -106,7 +106,7 @@ def tokens(text: str) -> Tokens:
     if text.isascii():
         lowered = text.lower()
         spans = tuple([m.span() for m in _ASCII_WORD.finditer(lowered)])
-        words = tuple(lowered.translate(_ASCII_GAPS).split())
+        words = tuple(lowered.encode().translate(_ASCII_GAPS).decode().split())
         if words and max(map(len, words)) > MAX_TOKEN:
             words = tuple([word[:MAX_TOKEN] for word in words])
     else:
