@@ -218,13 +218,11 @@ async def recent_cves(conn: AsyncConnection, *, since: datetime) -> list[str]:
     return sorted(cve.upper() for cve in (await conn.execute(query)).scalars())
 
 
-async def stream(conn: AsyncConnection, *, batch: int = 500, since: datetime | None = None) -> AsyncIterator[Stored]:
-    """Every advisory in the order of arrival, few in memory at a time; ``since`` leaves out what was seen earlier."""
+async def stream(conn: AsyncConnection, *, batch: int = 500) -> AsyncIterator[Stored]:
+    """Every advisory in the order of arrival, few in memory at a time."""
     last = 0
     while True:
         query = select(advisories).where(advisories.c.id > last).order_by(advisories.c.id).limit(batch)
-        if since is not None:
-            query = query.where(advisories.c.first_seen >= since)
         rows = (await conn.execute(query)).all()
         for row in rows:
             yield stored(row)
