@@ -20,7 +20,7 @@ from bot.nearness import Covers, Places, words_between
 from bot.rules import Lists, RelevanceRule, Rule, Rules, ThreatRule, load_rules
 from bot.spans import original_span
 from bot.subject import Evidence, Subject
-from bot.terms import Hit
+from bot.terms import Hit, Term
 from bot.watch import Scan, Watch
 
 REASONS_A_RULE = 3
@@ -92,25 +92,37 @@ class Judge:
         return best, [(rule, part) for rule, parts in held if rule.gives is best for part in _few(parts)]
 
     def _drop_unmeant(self, scan: Scan) -> None:
-        """Forget hits under a mask, and those after the beginning of a tail of unrelated links."""
-        masks: dict[Place, list[tuple[int, int]]] = {}
-        for name in (*self.rules.masks, *self.rules.text_masks):
-            for place, hit in scan.by_lexicon.get(name, ()):
-                if place == "text" or name in self.rules.masks:
-                    masks.setdefault(place, []).append((hit.start, hit.end))
+        """Forget hits under a mask or a denial, and those after the beginning of a tail of unrelated links."""
+        rules, by_lexicon = self.rules, scan.by_lexicon
+        masks = [hit for name in rules.masks for hit in by_lexicon.get(name, ())]
+        masks += [hit for name in rules.text_masks for hit in by_lexicon.get(name, ()) if hit[0] == "text"]
+        denials = by_lexicon.get(rules.denials.lexicon, ()) if rules.denials else ()
         text = scan.subject.summary.text
         begun = self._tails.search(text) if any(map(text.__contains__, self._tail_openings)) else None
-        if not masks and begun is None:
+        if not masks and not denials and begun is None:
             return
-        tail = begun.start() if begun else None
-        covers = {place: Covers(spans) for place, spans in masks.items()}
+        tail = begun.start() if begun else len(text) + 1
+        deniable = rules.denials.hides if rules.denials else ()
+        masked, denied = _covers(masks), _covers(denials)
 
-        def meant(place: Place, hit: Hit) -> bool:
-            if place == "text" and tail is not None and hit.start >= tail:
+        def meant(found: Term | str, place: Place, hit: Hit) -> bool:
+            if place == "text" and hit.start >= tail:
                 return False
-            return place not in covers or not covers[place].hides(hit.start, hit.end)
+            if place in masked and masked[place].hides(hit.start, hit.end):
+                return False
+            if place not in denied or (isinstance(found, str) and found not in deniable):
+                return True
+            return not denied[place].hides(hit.start, hit.end)
 
         scan.keep(meant)
+
+
+def _covers(hits: Iterable[tuple[Place, Hit]]) -> dict[Place, Covers]:
+    """What these hits hide, by the place where they stand."""
+    spans: dict[Place, list[tuple[int, int]]] = {}
+    for place, hit in hits:
+        spans.setdefault(place, []).append((hit.start, hit.end))
+    return {place: Covers(found) for place, found in spans.items()}
 
 
 class _Company:

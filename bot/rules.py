@@ -9,19 +9,19 @@ Three tables of rules, each a condition (``conditions.py``) with an id and a tit
 - ``severity``: the highest grade of the rules that hold; they may test ``relevance`` and ``threat``.
 
 ``masks`` name lexicons whose words hide what stands beneath them ("health check"), ``text_masks`` the same in running
-text only ("health insurance details"); text after one of ``tails``
+text only ("health insurance details"). ``denials`` hide the words of threats beneath them ("no data was stolen"), never
+who is spoken of. Since they hide all they cover, none of them may hold a nearness. Text after one of ``tails``
 ("Related:") does not count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pydantic
 
-from bot.conditions import Condition, lexicons_used
+from bot.conditions import Condition, Lexicons, lexicons_used
 from bot.errors import ConfigError
 from bot.model import Place, Relevance, Severity, Threat
 from bot.yamlfile import load, nearest
@@ -127,11 +127,19 @@ class Lists(_Strict):
     after: Annotated[int, pydantic.Field(ge=0, le=10, description="so many words may stand between")] = 2
 
 
+class Denials(_Strict):
+    """Words that take back a threat beneath them."""
+
+    lexicon: Annotated[str, pydantic.Field(description="the words that deny")]
+    hides: Annotated[tuple[str, ...], pydantic.Field(description="the lexicons of threats they take back")]
+
+
 class Rules(_Strict):
     """The whole file."""
 
     masks: Annotated[tuple[str, ...], pydantic.Field(description="lexicons whose words hide what is beneath")] = ()
     text_masks: Annotated[tuple[str, ...], pydantic.Field(description="the same, in running text only")] = ()
+    denials: Denials | None = None
     tails: Annotated[tuple[str, ...], pydantic.Field(description="what begins a tail of unrelated links")] = ()
     lists: Lists | None = None
     relevance: tuple[RelevanceRule, ...] = ()
@@ -153,9 +161,17 @@ class Rules(_Strict):
         return self
 
     @property
+    def covering(self) -> dict[str, str]:
+        """Names of the lexicons whose words hide others, each with the place that refers to it."""
+        named = {"masks": self.masks, "text_masks": self.text_masks}
+        if self.denials:
+            named["denials"] = (self.denials.lexicon,)
+        return {name: place for place, names in named.items() for name in names}
+
+    @property
     def lexicons(self) -> dict[str, str]:
         """Names of the lexicons referred to, each with the place that refers to it."""
-        used = dict.fromkeys(self.masks, "masks") | dict.fromkeys(self.text_masks, "text_masks")
+        used = self.covering | dict.fromkeys(self.denials.hides if self.denials else (), "denials")
         if self.lists:
             names = (self.lists.lexicon, self.lists.examples, self.lists.titles)
             used |= dict.fromkeys(filter(None, names), "lists")
@@ -165,7 +181,7 @@ class Rules(_Strict):
         return used
 
 
-def load_rules(path: Path, lexicons: Iterable[str]) -> Rules:
+def load_rules(path: Path, lexicons: Lexicons) -> Rules:
     """Read and check a rule file. Raises ConfigError that names file, line and what to write instead."""
     names = sorted(lexicons)
     rules = load(path, Rules, names)
@@ -173,6 +189,13 @@ def load_rules(path: Path, lexicons: Iterable[str]) -> Rules:
         if name not in names:
             line = _line_of(path, name)
             raise ConfigError(f"{path}:{line}: {place}: no lexicon {name!r}{nearest(name, names)}")
+    for name, place in rules.covering.items():
+        wide = next((term for term in lexicons[name] if term.near is not None), None)
+        if wide is not None:
+            raise ConfigError(
+                f"{path}:{_line_of(path, name)}: {place}: lexicon {name!r} holds {wide.text}, which would hide all "
+                "between its words; write words in a row"
+            )
     return rules
 
 

@@ -43,8 +43,8 @@ class Scan:
                 found.append((place, hit))
         return self
 
-    def keep(self, wanted: Callable[[Place, Hit], bool]) -> None:
-        """Forget every hit that is not ``wanted``."""
+    def keep(self, wanted: Callable[[Term | str, Place, Hit], bool]) -> None:
+        """Forget every hit that is not ``wanted``: of a term, or of a lexicon by its name."""
         _keep(self.by_term, wanted)
         _keep(self.by_lexicon, wanted)
 
@@ -76,9 +76,9 @@ class Scan:
 F = TypeVar("F", bound=Hashable)
 
 
-def _keep(found: dict[F, list[tuple[Place, Hit]]], wanted: Callable[[Place, Hit], bool]) -> None:
+def _keep(found: dict[F, list[tuple[Place, Hit]]], wanted: Callable[[F, Place, Hit], bool]) -> None:
     for name, hits in list(found.items()):
-        kept = [(place, hit) for place, hit in hits if wanted(place, hit)]
+        kept = [(place, hit) for place, hit in hits if wanted(name, place, hit)]
         if kept:
             found[name] = kept
         else:

@@ -260,6 +260,8 @@ def test_the_publisher_and_the_address_decide_before_words() -> None:
         ("Cyberattaque contre un hôpital", "Aucune donnée n'a été volée.", {Threat.OTHER}),
         ("Hospital sends letters to the wrong patients", "", {Threat.DATA_THEFT}),
         ("Cyberattaque : 3,2 millions d'assurés concernés à la mutuelle santé", "", {Threat.DATA_THEFT}),
+        ("USBメモリを紛失 - 中央病院", "保存されたデータは暗号化されていたという。", {Threat.DATA_THEFT}),
+        ("Hospital must act, regulator says", "Data of 10,000 patients was stolen from it.", {Threat.DATA_THEFT}),
         ("Hackers reclamaron a la clínica", "Exigen un rescate por los datos.", {Threat.RANSOMWARE}),
     ],
 )
@@ -397,6 +399,29 @@ def test_a_span_of_the_whole_text_is_the_whole_text(text: str) -> None:
 )
 def test_harm_to_a_care_provider_needs_no_word_of_attack(title: str) -> None:
     assert verdict(title).relevance is Relevance.DIRECT
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Gegevens gestolen uit ziekenhuis, geen losgeld betaald",
+        "Robo de datos en hospital: no hay detenidos",
+        "Daten aus Klinik abgeflossen, keine Lösung in Sicht",
+        "La vulnérabilité des hôpitaux face aux attaques",
+        "No patient data was stolen, cyberattack victim says",
+    ],
+)
+def test_a_denial_never_hides_who_is_spoken_of(title: str) -> None:
+    assert verdict(title).relevance is Relevance.DIRECT
+
+
+@pytest.mark.parametrize("title", ["WORLD CUP PHISHING WAVE", "NASA fixes flaw aboard ISS"])
+def test_short_names_of_health_bodies_are_not_taken_for_others(title: str) -> None:
+    assert verdict(title).relevance is Relevance.NONE
+
+
+def test_police_and_companies_in_the_title_make_no_list_of_sectors() -> None:
+    assert verdict("Cyberangriff auf Klinik: Polizei und Unternehmen ermitteln").relevance is Relevance.DIRECT
 
 
 def test_lost_data_in_the_title_opens_the_text_for_who_lost_it() -> None:

@@ -9,6 +9,7 @@ import pytest
 from bot.errors import ConfigError
 from bot.lexicons import load_lexicons
 from bot.rules import load_rules
+from bot.terms import parse_term
 from bot.trial import describe_rules
 
 GOOD = """\
@@ -20,7 +21,11 @@ relevance:
     gives: direct
     when: {lexicon: places}
 """
-LEXICONS = ["places", "never"]
+LEXICONS = {
+    "places": [parse_term("hospital")],
+    "never": [parse_term("animal hospital")],
+    "wide": [parse_term('"hospital food"~5')],
+}
 
 
 def _refused(tmp_path: Path, text: str) -> str:
@@ -52,6 +57,9 @@ def _refused(tmp_path: Path, text: str) -> str:
         ("  - id: place", "  - id: A Place", 4, "id"),
         ("masks: [never]", "masks: [nevr]", 1, "masks: no lexicon 'nevr'; did you mean \"never\"?"),
         ("masks: [never]", "masks: [never", 2, "not valid YAML"),
+        ("masks: [never]", "masks: [wide]", 1, "masks: lexicon 'wide' holds \"hospital food\"~5, which would hide all"),
+        ("masks: [never]", "denials: {lexicon: wide, hides: [places]}", 1, "denials: lexicon 'wide' holds"),
+        ("masks: [never]", "denials: {lexicon: never, hides: [plaecs]}", 1, 'did you mean "places"?'),
     ],
 )
 def test_a_mistake_is_told_in_one_line(tmp_path: Path, right: str, wrong: str, line: int, said: str) -> None:
