@@ -287,8 +287,6 @@ def compare(value: typing.Any, sign: str, bound: typing.Any) -> bool:
 def name_fits(wanted: str, value: str) -> bool:
     """Whether the words of ``wanted`` (with ``*`` at an end of it) stand in a row in ``value``."""
     pattern, held = name_pattern(wanted), _held(value)
-    if "*" not in pattern[-1] and pattern[-1] not in held:
-        return False
     return any(
         all(map(word_matches, pattern, held[start : start + len(pattern)]))
         for start in range(len(held) - len(pattern) + 1)

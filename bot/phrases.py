@@ -73,13 +73,13 @@ class _Wildcards:
 _END = ""  # the key under which a trie node keeps what ends there; no word is empty
 _WILD = "*"  # the key of a trie node from which a wildcard word leads on, and how many do; no word is that short
 
-Ends = tuple[tuple[Any, Term, bool], ...]  # (key, term, whether its words in a row are all it asks for)
+End = tuple[Any, Term, bool]  # a key, its term, whether words in a row are all that the term asks for
 
 
 class _Opening(NamedTuple):
     """What begins with one word: terms that end there as well, and where the others go on."""
 
-    ends: Ends
+    ends: tuple[End, ...]
     nodes: tuple[dict[str, Any], ...]
     onward: frozenset[str]  # the words by which one of ``nodes`` goes on; a _WILD among them stands for any
 
@@ -200,9 +200,7 @@ def _path(term: Term) -> tuple[str, ...]:
     return (max(term.words, key=lambda word: ("*" not in word, len(word))),)
 
 
-def _take(
-    ends: Iterable[tuple[Any, Term, bool]], text: Tokens, first: int, after: int, found: list[tuple[Any, Term, Hit]]
-) -> None:
+def _take(ends: Iterable[End], text: Tokens, first: int, after: int, found: list[tuple[Any, Term, Hit]]) -> None:
     """Add to ``found`` the terms of ``ends`` that hold at words ``first`` to ``after``, which have led to them."""
     here = Hit(first, after, text.spans[first][0], text.spans[after - 1][1])
     for key, term, plain in ends:

@@ -30,6 +30,8 @@ GROUPS = {
     Threat.OTHER: "policy/other",
 }  # the labels of the sets are coarser than ours
 
+_SEEN = ("title", "summary", "vendors", "products", "cves", "published", "url", "source", "language")  # by `classify`
+
 Print = Callable[[str], None]
 
 
@@ -139,9 +141,6 @@ def _unlabelled(path: Path, judge: Judge, say: Print, now: datetime) -> None:
     say(f"{'unlabelled':32} direct {share:.2f} in 1,000 ({len(direct)}), mention {len(shown) - len(direct)}")
     for verdict, advisory in shown:
         say(f"   {because(verdict)} | {advisory.title[:100]}")
-
-
-_SEEN = ("title", "summary", "vendors", "products", "cves", "published", "url", "source", "language")
 
 
 def _rate(path: Path, judge: Judge, now: datetime) -> float:

@@ -230,6 +230,8 @@ def _cheapest(condition: Condition) -> tuple[float, list[Trigger]] | None:
             return 50.0, [("lexicon", condition.lexicon)]
         case Field():
             name = condition.field
+            if name is FieldName.URL and not all(value.strip("*") for value in condition.is_):
+                return None  # it fits no address as well
             values = [_bucket(name, value) for value in condition.is_] or [None]
             cost = sum(100.0 if value is None else _COST.get(name, 20.0) for value in values)
             return cost, [(name, value) for value in values]
@@ -254,7 +256,7 @@ _OPEN = {FieldName.CVSS, FieldName.EPSS, FieldName.PUBLISHED}  # numbers and dat
 def _field_triggers(subject: Subject, names: Iterable[FieldName]) -> Iterator[Trigger]:
     for name in names:
         values = field_values(name, subject)
-        if values:
+        if values and not (name is FieldName.URL and values == ("",)):
             yield name, None
         if name not in _OPEN:
             for value in map(str, values):

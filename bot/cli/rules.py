@@ -20,7 +20,7 @@ from bot.store import advisories
 from bot.store.engine import open_store
 from bot.trial import Change, RuleReport, describe_rules, judged_otherwise, test_rules
 
-SHOWN = 20  # advisories listed of each kind
+SHOWN = 20  # advisories listed at most
 
 
 def rules(chosen: argparse.Namespace) -> int:
@@ -75,14 +75,16 @@ async def _diff(console: Console, settings: Settings, folder: Path) -> int:
             async for stored in advisories.stream(conn):
                 looked += 1
                 change = judged_otherwise(judge, stored, now=now)
-                if change is not None:
-                    kinds[change.kind] += 1
-                    shown += [change] if len(shown) < SHOWN else []
+                if change is None:
+                    continue
+                kinds[change.kind] += 1
+                if len(shown) < SHOWN:
+                    shown.append(change)
     finally:
         await store.close()
-    told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    console.print(f"{kinds.total()} of {looked} stored advisories would be judged otherwise", markup=False, end="")
-    console.print(f": {told}" if told else "", markup=False)
+    told = [f"{kinds.total()} of {looked} stored advisories would be judged otherwise"]
+    told += [", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))] if kinds else []
+    console.print(": ".join(told), markup=False)
     for change in shown:
         console.print(f"  {change}", markup=False)
     if kinds.total() > SHOWN:

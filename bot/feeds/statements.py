@@ -8,7 +8,7 @@ from itertools import islice
 from bot.model import Severity, Tlp
 
 MOST_CVES = 500
-MOST_SCORES = 500
+_MOST_SCORES = 500
 _MOST_NAMES = 100
 _LONGEST_NAME = 200  # characters
 
@@ -83,11 +83,11 @@ def cves(text: str) -> tuple[str, ...]:
 def cvss(text: str) -> float | None:
     """The highest CVSS base score that ``text`` states, or None. Versions and vectors are no scores."""
     text = text.lower()
-    named = [_score(match["after"], named=True) for match in islice(_CVSS.finditer(text), MOST_SCORES)]
+    named = [_score(match["after"], named=True) for match in islice(_CVSS.finditer(text), _MOST_SCORES)]
     plain = [
         _score(match["after"], named=False)
         for base_score in _BASE_SCORES
-        for match in islice(base_score.finditer(text), MOST_SCORES)
+        for match in islice(base_score.finditer(text), _MOST_SCORES)
     ]
     scores = [score for score in (*named, *plain) if score is not None]
     if named:
