@@ -77,7 +77,7 @@ fields = st.sampled_from(
         {"field": "cve", "is": ["cve-2024-1", "*-9999"]},
         {"field": "url", "is": "*icsma*"},
         {"field": "url", "is": ["*", "https://*"]},
-        {"field": "source", "is": ["cert-f*", "us-cisa"]},
+        {"field": "source", "is": ["cert-fr*", "cisa cert"]},
         {"field": "cvss", "at_least": 7},
         {"field": "cvss", "is": "5"},
         {"field": "kev", "is": "yes"},
