@@ -135,6 +135,14 @@ def _subject(title: str, **fields: object) -> Subject:
     return Subject(Advisory(source="s", key="k", title=title, **fields), seen=NOW)  # type: ignore[arg-type]
 
 
+def test_an_advisory_without_an_address_meets_only_patterns_that_fit_nothing() -> None:
+    watch: Watch[str] = Watch()
+    for pattern in ("*", "*icsma*"):
+        watch.add(pattern, Field.model_validate({"field": "url", "is": pattern}))
+    assert set(watch.match(_subject("a title"), now=NOW)) == {"*"}
+    assert set(watch.match(_subject("a title", url="https://a.example/icsma-1"), now=NOW)) == {"*", "*icsma*"}
+
+
 def test_a_removed_condition_is_forgotten_and_leaves_nothing_behind() -> None:
     watch: Watch[str] = Watch()
     watch.add("a", Words(words=("hospital",)))
